@@ -1,16 +1,17 @@
 """The error tree and what each branch means to the shell.
 
-    LabError                    exit 3: could not judge
-    ├── UsageError              exit 2: the command line or a file is wrong
-    │   └── ScenarioError       … with every problem found, each at its place
-    ├── EngineError             the engine is absent, refused, or died
-    │   ├── SubnetTaken         … somebody holds that subnet: plan again with the next
-    │   └── PoolExhausted       … no free subnet is left
-    ├── HostError               a host's agent died, or did not answer in time
-    └── MissingCapability       SKIPPED: the engine or the kernel lacks what the plan needs
+LabError                    exit 3: could not judge
+├── UsageError              exit 2: the command line or a file is wrong
+│   └── ScenarioError       … with every problem found, each at its place
+├── EngineError             the engine is absent, refused, or died
+│   ├── SubnetTaken         … somebody holds that subnet: plan again with the next
+│   └── PoolExhausted       … no free subnet is left
+├── HostError               a host's agent died, or did not answer in time
+└── MissingCapability       SKIPPED: the engine or the kernel lacks what the plan needs
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 EXIT_PASSED = 0
@@ -85,3 +86,12 @@ class HostError(LabError):
 
 class MissingCapability(LabError):
     """The engine or the kernel lacks what the plan needs; the case counts as SKIPPED."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'listen'?`, or the known words where none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""

@@ -1,0 +1,188 @@
+"""The agent's one loop: read requests, have them done, answer; end with the input.
+
+Whatever may block is done in a thread, and what goes wrong in a request becomes its answer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from . import tables
+from .children import Children, find
+from .net import Network
+from .programs import Program
+from .sockets import Call, Sockets
+from .tap import Tap
+from .tasks import Deadlines, Task, Workers
+from .wire import Refused, Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+STACK = 512 * 1024
+
+
+class Agent:
+    """All that this host does and sees."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._tasks: dict[int, Task] = {}
+        self._deadlines = Deadlines()
+        self._workers = Workers()
+        self._children = Children()
+        self._network = Network(self._children)
+        self._sockets = Sockets()
+        self._tap: Tap | None = None
+        self.stays = False
+        self._verbs: dict[str, Callable[..., dict[str, Any]]] = {
+            "hello": self._hello,
+            "configure": self._configure,
+            "drain": self._drain,
+            "start": self._start,
+            "stop": self._stop,
+            "sockets": tables.sockets,
+            "counters": tables.counters,
+            "firewall": self._network.firewall,
+            "link": self._link,
+            "stay": self._stay,
+        }
+        self._tasked: dict[str, Callable[..., None]] = {"call": self._call, "join": self._join}
+
+    def serve(self) -> None:
+        """Do what is asked until the input ends."""
+        while (requests := self._wire.receive(self._deadlines.pause())) is not None:
+            for request in requests:
+                self._take(**request)
+            self._deadlines.strike()
+
+    def end(self) -> None:
+        """Leave nothing running and nothing lying about."""
+        self._children.kill_all()
+        for task in self._tasks.values():
+            if isinstance(task, Program):
+                task.remove()
+
+    def _take(self, id: int, do: str, **fields: Any) -> None:
+        if do in self._tasked:
+            self._try(id, self._tasked[do], id, **fields)
+        elif do in self._verbs:
+            self._try(id, self._workers.do, self._answer, id, self._verbs[do], fields)
+        else:
+            words = ", ".join(sorted([*self._verbs, *self._tasked]))
+            self._wire.refuse(id, f"expected one of {words}; observed {do!r}")
+
+    def _answer(self, request: int, verb: Callable[..., dict[str, Any]], fields: dict[str, Any]) -> None:
+        self._try(request, lambda: self._wire.answer(request, verb(**fields)))
+
+    def _try(self, request: int, action: Callable[..., None], *arguments: Any, **fields: Any) -> None:
+        try:
+            action(*arguments, **fields)
+        except Refused as reason:
+            self._wire.refuse(request, str(reason))
+        except Exception as error:
+            self._wire.refuse(request, f"{type(error).__name__}: {error}")
+
+    def _hello(self) -> dict[str, Any]:
+        system = os.uname()
+        return {
+            "kernel": system.release,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "machine": system.machine,
+            "strace": find("strace") or "",
+            "uid": os.geteuid(),
+        }
+
+    def _configure(
+        self, addresses: dict[str, str], routes: list[dict[str, str]], forbidden: list[str] | None = None
+    ) -> dict[str, Any]:
+        interfaces = self._network.configure(addresses, routes, forbidden or [])
+        self._tap = self._tap or Tap(self._wire)
+        return {"interfaces": interfaces}
+
+    def _drain(self) -> dict[str, Any]:
+        if self._tap is None:
+            raise Refused("the tap does not run yet: ask for `configure` first")
+        return self._tap.drain()
+
+    def _call(self, request: int, step: int, call: dict[str, Any], pending: bool, timeout: float) -> None:
+        task = Call(self._wire, step, call)
+        self._enter(task)
+        self._wait(task, request, timeout)
+        self._workers.do(self._sockets.perform, task)
+        if pending:
+            self._workers.do(task.watch)
+
+    def _join(self, request: int, step: int, timeout: float) -> None:
+        self._wait(self._find(step), request, timeout)
+
+    def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
+        program = Program(self._wire, step, argv, files or {})
+        self._enter(program)
+        try:
+            return {"pid": program.start(self._children, trace)}
+        except Exception:
+            program.remove()
+            del self._tasks[step]
+            raise
+
+    def _stop(self, step: int, grace: float, because: str) -> dict[str, Any]:
+        program = self._find(step)
+        if not isinstance(program, Program):
+            raise Refused(f"step {step} is a call; only a program can be stopped")
+        return {"ended": program.stop(grace, because)}
+
+    def _link(self, network: str, state: str) -> dict[str, Any]:
+        self._network.link(network, state)
+        return {}
+
+    def _stay(self) -> dict[str, Any]:
+        self.stays = True
+        return {}
+
+    def _wait(self, task: Task, request: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        self._deadlines.add(deadline, task)
+        task.wait(request, deadline)
+
+    def _find(self, step: int) -> Task:
+        if step not in self._tasks:
+            raise Refused(f"no call and no program of step {step} was started here")
+        return self._tasks[step]
+
+    def _enter(self, task: Task) -> None:
+        known = self._tasks.get(task.step)
+        if known and not known.ended:
+            raise Refused(f"what step {task.step} started has not ended")
+        self._tasks[task.step] = task
+
+
+def main() -> None:
+    """Take over standard input and output, so that nothing else writes there, and serve."""
+    source, sink = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    threading.stack_size(STACK)
+    sys.setswitchinterval(0.0005)
+    agent = Agent(Wire(source, sink))
+
+    def leave(*_: object) -> None:
+        agent.end()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the lab's; ignoring it would be inherited by programs
+    try:
+        agent.serve()
+    except (OSError, TypeError, ValueError) as error:
+        sys.stderr.write(f"agent: {error}\n")
+    while agent.stays:
+        signal.pause()
+    leave()

@@ -1,0 +1,261 @@
+"""calls + packets -> Attempt: one try to connect, as the caller and as the wire saw it. Pure.
+
+What the caller saw and what the wire showed must agree; where they do not, or where the wire cannot tell, the outcome
+is "unknown" with the reason, and no check may take it for a pass.
+
+    the caller's calls ──> Try (what it saw) ───┐
+                                                ├──> _outcome: do they agree? ──> Attempt
+    the tap's packets ───> Flow (what was sent) ┘
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lab.history import Call, Exit, History, Packet, Tap
+from lab.tries import PROHIBITIONS, Try, tries
+from lab.wire import Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, unanswered
+
+TOLERANCE = 1_000_000  # ns between a call's stamp and a packet's, which different clocks' readers take
+SYN_AGAIN = 1_100_000_000  # ns after which the kernel must have sent the SYN again
+
+_UNREACHABLE_ICMP = frozenset({"no-route", "time-exceeded", "beyond-scope", "net-unknown", "host-unknown"})
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of `host` to connect to `remote`. `outcome` is one of model.OUTCOMES, "failed" (an errno of another kind:
+    nothing could be tried, as EADDRNOTAVAIL), or "unknown" (caller and wire disagree or cannot tell). `why` says what
+    decided it, or what is missing. `packets` are those of this try as `host`'s own tap saw them, ICMP about them
+    included. `ended` is None while it has not."""
+
+    host: str
+    step: int
+    remote: tuple[str, int]
+    local: tuple[str, int] | None
+    calls: tuple[Call, ...]
+    packets: tuple[Packet, ...]
+    outcome: str
+    error: str | None
+    why: str
+    started: int
+    ended: int | None
+
+
+def attempts(history: History, step: int, until: int | None = None) -> tuple[Attempt, ...]:
+    """The attempts that the calls of a step made or decided, in the order of their beginnings.
+
+    A try that another step began (`connect_ex` that returned EINPROGRESS) belongs to the step that learnt how it ended,
+    too. With `until` (ns), as they stood at that time.
+    """
+    found: list[Attempt] = []
+    for host in dict.fromkeys(call.host for call in history.all(Call) if call.step == step):
+        calls = [_as_of(call, until) for call in history.all(Call, host) if until is None or call.time <= until]
+        calls = [call for call in calls if call.program or call.step <= step]
+        exits = {seen.step: seen.time for seen in history.all(Exit, host) if until is None or seen.time <= until}
+        around = _around(history, host)
+        packets = _until(history.all(Packet, host), until)
+        for tried, flow in _joined(tries(calls, exits), packets, around, host):
+            if any(call.step == step for call in tried.calls):
+                found.append(_attempt(host, step, tried, flow, _outcome(around, host, tried, flow)))
+    return tuple(sorted(found, key=lambda attempt: attempt.started))
+
+
+def packets_of(attempt: Attempt, history: History, host: str, until: int | None = None) -> tuple[Packet, ...]:
+    """The attempt's packets as another host's tap saw them.
+
+    Where the caller's port is not known (nothing was seen at home), all that went to the called end since.
+    """
+    if host == attempt.host:
+        return attempt.packets
+    begun = [packet for packet in _until(history.all(Packet, host), until) if packet.time >= _earliest(attempt)]
+    return tuple(packet for flow in flows(begun, attempt.remote) if _is_of(attempt, flow) for packet in flow.packets)
+
+
+def _is_of(attempt: Attempt, flow: Flow) -> bool:
+    sent = {packet.seq for packet in attempt.packets if is_syn(packet)}
+    seen = {packet.seq for packet in flow.packets if is_syn(packet)}
+    return attempt.local in (None, flow.local) and (not sent or not seen or bool(sent & seen))
+
+
+def _earliest(tried: Attempt | Try) -> int:
+    return tried.started - TOLERANCE
+
+
+def _until(packets: Iterable[Packet], until: int | None) -> list[Packet]:
+    return [packet for packet in packets if until is None or packet.time <= until]
+
+
+def _as_of(call: Call, until: int | None) -> Call:
+    """The call as it stood then: one that ended later was pending."""
+    late = until is not None and call.ended is not None and call.ended > until
+    return replace(call, ended=None, error=None, result=None) if late else call
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """What the tap showed of a try until it ended. `answers` came towards the caller; `awake`: nothing was missed."""
+
+    sent: tuple[Packet, ...]
+    answers: tuple[Packet, ...]
+    awake: bool
+    unanswered: tuple[str, ...]
+
+    def answer(self, *flags: str) -> Packet | None:
+        """The first answer with these flags."""
+        return next((packet for packet in self.answers if set(flags) <= set(packet.flags)), None)
+
+    def icmp(self, wanted: Callable[[str], bool]) -> Packet | None:
+        """The last ICMP error of that kind."""
+        errors = [packet for packet in self.answers if packet.about and wanted(packet.icmp)]
+        return errors[-1] if errors else None
+
+
+def _around(history: History, host: str) -> History:
+    """What every try is seen against: when the tap was awake, and which neighbours were asked for."""
+    return History(
+        tuple(
+            seen
+            for seen in history.observations
+            if seen.host == host and (isinstance(seen, Tap) or (isinstance(seen, Packet) and is_neighbourly(seen)))
+        )
+    )
+
+
+def _joined(
+    made: Sequence[Try], packets: Sequence[Packet], around: History, host: str
+) -> Iterator[tuple[Try, Flow | None]]:
+    """Each try with its flow.
+
+    Ports join them where the caller told its own, else time: a flow began while its try was under way, and the first
+    try has the first of those that agree with what its caller saw. What no try agrees with is left for the rest.
+    """
+    candidates = {remote: flows(packets, remote) for remote in {tried.remote for tried in made}}
+    chosen: dict[int, Flow] = {}
+    taken: set[int] = set()
+    for agreed in (True, False):
+        for number, tried in enumerate(made):
+            for flow in candidates[tried.remote] if number not in chosen else ():
+                if id(flow.packets[0]) in taken or not _began(tried, flow):
+                    continue
+                if not agreed or _outcome(around, host, tried, flow)[0] != "unknown":
+                    chosen[number] = flow
+                    taken.add(id(flow.packets[0]))
+                    break
+    for number, tried in enumerate(made):
+        yield tried, chosen.get(number)
+
+
+def _began(tried: Try, flow: Flow) -> bool:
+    if tried.local is not None and tried.local[1] != flow.local[1]:
+        return False
+    first = flow.packets[0].time
+    return _earliest(tried) <= first and (tried.ended is None or first <= tried.ended + TOLERANCE)
+
+
+def _attempt(host: str, step: int, tried: Try, flow: Flow | None, outcome: tuple[str, str]) -> Attempt:
+    return Attempt(
+        host=host,
+        step=step,
+        remote=tried.remote,
+        local=flow.local if flow else tried.local,
+        calls=tried.calls,
+        packets=flow.packets if flow else (),
+        outcome=outcome[0],
+        error=tried.error,
+        why=outcome[1],
+        started=tried.started,
+        ended=tried.ended,
+    )
+
+
+def _outcome(around: History, host: str, tried: Try, flow: Flow | None) -> tuple[str, str]:
+    """One of model.OUTCOMES, failed or unknown; and why."""
+    if tried.saw == "pending" or tried.ended is None:
+        return "unknown", "still pending: it had not returned"
+    if tried.saw == "under way":
+        return "unknown", "still under way: nothing asked how it ended"
+    if tried.saw == "failed":
+        return "failed", tried.error or ""
+    last = tried.ended + TOLERANCE
+    within = [packet for packet in flow.packets if packet.time <= last] if flow else []
+    wire = _Wire(
+        sent=tuple(packet for packet in within if flow and outbound(packet, flow.remote)),
+        answers=tuple(packet for packet in within if flow and not outbound(packet, flow.remote)),
+        awake=awake(around, host, tried.started, tried.ended),
+        unanswered=unanswered(around.all(Packet), _earliest(tried), last),
+    )
+    why = _AGREE[tried.saw](tried, wire)
+    return why if isinstance(why, tuple) else (tried.saw, why)
+
+
+def _accepted(tried: Try, wire: _Wire) -> tuple[str, str] | str:
+    answer = wire.answer("SYN", "ACK")
+    if answer is None:
+        return "unknown", f"the call succeeded, but the tap saw {_no_handshake(wire)}"
+    if not any(map(is_syn, wire.sent)):
+        return "unknown", "the call succeeded, but the tap saw no SYN"
+    if not any("ACK" in packet.flags and "RST" not in packet.flags for packet in wire.sent):
+        return "unknown", "the call succeeded, but the tap saw no ACK of the SYN-ACK"
+    return f"SYN, SYN-ACK, ACK on {answer.interface}"
+
+
+def _refused(tried: Try, wire: _Wire) -> tuple[str, str] | str:
+    reset, error = wire.answer("RST"), wire.icmp(lambda word: word == "port-unreachable")
+    if wire.answer("SYN", "ACK"):
+        return "unknown", "the caller saw ECONNREFUSED, but the tap saw a SYN-ACK"
+    if reset is None and error is None:
+        return "unknown", "the caller saw ECONNREFUSED, but the tap saw neither RST nor ICMP port-unreachable"
+    return describe(reset or error)
+
+
+def _reset(tried: Try, wire: _Wire) -> tuple[str, str] | str:
+    handshake, reset = wire.answer("SYN", "ACK"), wire.answer("RST")
+    if handshake is None or reset is None or reset.time < handshake.time:
+        return "unknown", f"the caller saw ECONNRESET, but the tap saw {'no RST' if handshake else _no_handshake(wire)}"
+    return f"{describe(reset)} after the handshake"
+
+
+def _timed_out(tried: Try, wire: _Wire) -> tuple[str, str] | str:
+    syns = sum(map(is_syn, wire.sent))
+    if wire.answers:
+        return "unknown", f"the caller saw no answer, but the tap saw {describe(wire.answers[0])}"
+    if not syns:
+        asked = f"; nobody answered for {', '.join(wire.unanswered)}" if wire.unanswered else ""
+        return "unknown", f"the caller gave up, but no SYN was seen to leave this host{asked}"
+    if not wire.awake:
+        return "unknown", "no answer was captured, but the tap was not awake all the time"
+    assert tried.ended is not None
+    if syns == 1 and tried.exact and tried.ended - tried.started > SYN_AGAIN:
+        return "unknown", "the caller waited for over a second, but the SYN was sent only once"
+    return f"{syns} SYN{'s' * (syns > 1)}, then silence"
+
+
+def _blocked(tried: Try, wire: _Wire) -> tuple[str, str] | str:
+    prohibited = wire.icmp(lambda word: word.endswith("-prohibited"))
+    unreachable = wire.icmp(lambda word: word.endswith("-unreachable") or word in _UNREACHABLE_ICMP)
+    error = max((seen for seen in (prohibited, unreachable) if seen), key=lambda seen: seen.time, default=None)
+    if error is not None and error.icmp == "port-unreachable":
+        return "unknown", f"the caller saw {tried.error}, but the tap saw {describe(error)}"
+    if error is not None:
+        return "prohibited" if error is prohibited else "unreachable", describe(error)
+    if wire.sent or wire.answers:
+        seen = describe((wire.answers or wire.sent)[0])
+        return "unknown", f"the caller saw {tried.error}, but the tap saw {seen} and no ICMP"
+    if not wire.awake:
+        return "unknown", f"the caller saw {tried.error}, but the tap was not awake to see why"
+    if wire.unanswered:
+        return "unreachable", f"nobody answered for {', '.join(wire.unanswered)}"
+    return "prohibited" if tried.error in PROHIBITIONS else "unreachable", "nothing was sent"
+
+
+_AGREE: dict[str, Callable[[Try, _Wire], tuple[str, str] | str]] = {
+    "accepted": _accepted,
+    "refused": _refused,
+    "reset": _reset,
+    "timed-out": _timed_out,
+    "blocked": _blocked,
+}
+
+
+def _no_handshake(wire: _Wire) -> str:
+    return f"{describe(wire.answers[0])}" if wire.answers else "no SYN-ACK" if wire.sent else "none of its packets"

@@ -1,0 +1,6 @@
+"""What can be expected of a step: one function a key of `expect:`, History -> Verdict, a module a family."""
+
+from lab.checks import outcome, output, tables, timing, wire
+from lab.checks.base import CHECKS, Outcome, Verdict
+
+__all__ = ["CHECKS", "Outcome", "Verdict", "outcome", "output", "tables", "timing", "wire"]

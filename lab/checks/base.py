@@ -1,0 +1,91 @@
+"""What a check is: a pure function of the history that answers PASS, FAIL or ERROR.
+
+ERROR means "could not tell" and is never a pass: nothing to look at, an observer that was not awake, a line that
+could not be read. Each family of checks is a module beside this one; `@check` enters a function in the one table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lab.history import History
+
+
+class Outcome(StrEnum):
+    """The answer of a check; SKIPPED is a case's alone."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check's answer, in words for a projector. `evidence` indexes the history's observations."""
+
+    outcome: Outcome
+    expected: str
+    observed: str
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a check may look at: the whole history, and which part of it is this step's.
+
+    `step` is the number of the step that acted (of the pending one, for a `wait`); `host` acted, `on` looks; the window
+    (ns) is from the beginning of that step to the end of the one that expects. `action` is a model.ACTIONS word or
+    `observe`; `targets` are the names a call assigned; `socket` its receiver (or the one it made).
+    """
+
+    history: History
+    step: int
+    host: str
+    on: str
+    action: str
+    window: tuple[int, int]
+    observed_at: int
+    targets: tuple[str, ...] = ()
+    time_scale: float = 1.0
+
+
+CheckFunction = Callable[[Any, Seen], Verdict]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check by its name in `expect:`, and the actions after which it makes sense."""
+
+    name: str
+    function: CheckFunction
+    actions: frozenset[str]
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(name: str, *actions: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Enter a check under its name; `actions` are the steps it goes with (all, where none is named)."""
+
+    def enter(function: CheckFunction) -> CheckFunction:
+        CHECKS[name] = Check(name, function, frozenset(actions))
+        return function
+
+    return enter
+
+
+def passed(expected: str, observed: str, *evidence: int) -> Verdict:
+    """The expectation holds."""
+    return Verdict(Outcome.PASS, expected, observed, evidence)
+
+
+def failed(expected: str, observed: str, *evidence: int) -> Verdict:
+    """It was observed that the expectation does not hold."""
+    return Verdict(Outcome.FAIL, expected, observed, evidence)
+
+
+def could_not_tell(expected: str, observed: str, *evidence: int) -> Verdict:
+    """Nothing was observed that would answer; `observed` says why and what to do."""
+    return Verdict(Outcome.ERROR, expected, observed, evidence)

@@ -1,0 +1,132 @@
+"""What the kernel's tables show: listening, sockets, counters. The predicates serve whoever waits for the fact."""
+
+import difflib
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
+from lab.checks.look import indices
+from lab.history import Counters, SocketRow, Sockets
+from lab.model import ListeningExpectation, SocketExpectation, amount
+
+_LISTENS = {"tcp": "LISTEN", "udp": "UNCONN"}
+_START = -1
+
+
+def listening_holds(expected: Sequence[ListeningExpectation], rows: Sequence[SocketRow]) -> bool:
+    """Whether each of these is a listening socket of the table."""
+    return all(any(_listens(one, row) for row in rows) for one in expected)
+
+
+def sockets_hold(expected: Sequence[SocketExpectation], rows: Sequence[SocketRow]) -> bool:
+    """Whether the table has as many lines of each kind as expected, with queues as expected."""
+    return all(_holds(one, rows) for one in expected)
+
+
+def counters_hold(expected: Mapping[str, int | str], before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Whether each counter has grown as much as expected; one that the kernel does not have has not."""
+    return all(
+        name in now and amount(wanted)[0] <= now[name] - before.get(name, 0) <= amount(wanted)[1]
+        for name, wanted in expected.items()
+    )
+
+
+def _listens(one: ListeningExpectation, row: SocketRow) -> bool:
+    kind = (row.protocol, row.state, row.local[1]) == (one.protocol, _LISTENS[one.protocol], one.port)
+    return kind and (one.address is None or same_address(one.address, row.local[0]))
+
+
+def same_address(expected: str, seen: str) -> bool:
+    """Whether two texts are one address; `''` is 0.0.0.0, and not `::`."""
+    if not expected:
+        return seen == "0.0.0.0"
+    try:
+        return ipaddress.ip_address(expected) == ipaddress.ip_address(seen)
+    except ValueError:
+        return expected == seen
+
+
+def _holds(one: SocketExpectation, rows: Sequence[SocketRow]) -> bool:
+    found = [row for row in rows if _is_like(one, row)]
+    least, most = amount(one.count)
+    return least <= len(found) <= most and all(
+        amount(wanted)[0] <= queue <= amount(wanted)[1]
+        for row in found
+        for wanted, queue in ((one.recv_q, row.recv_q), (one.send_q, row.send_q))
+        if wanted is not None
+    )
+
+
+def _is_like(one: SocketExpectation, row: SocketRow) -> bool:
+    return (
+        row.protocol == one.protocol
+        and one.state in (None, row.state)
+        and one.port in (None, row.local[1])
+        and one.peer_port in (None, row.remote[1])
+        and (one.address is None or same_address(one.address, row.local[0]))
+        and (one.peer is None or same_address(one.peer, row.remote[0]))
+    )
+
+
+@check("listening")
+def listening(expected: Sequence[ListeningExpectation], seen: Seen) -> Verdict:
+    """These sockets listen."""
+    text = ", ".join(f"{one.protocol} {_end(one.address, one.port)} listens" for one in expected)
+    table = _table(seen)
+    if table is None or not expected:
+        return could_not_tell(text, f"the socket table of {seen.on} was not read in this step")
+    rows = [row for row in table.rows if row.state == "LISTEN" or (row.protocol, row.state) == ("udp", "UNCONN")]
+    near = [row for row in rows if row.local[1] in {one.port for one in expected}] or rows
+    observed = "; ".join(map(_row, near)) or "nothing listens"
+    return (passed if listening_holds(expected, rows) else failed)(text, observed, *indices(seen, [table]))
+
+
+@check("sockets")
+def sockets(expected: Sequence[SocketExpectation], seen: Seen) -> Verdict:
+    """The socket table has these lines."""
+    text = ", ".join(map(_wanted, expected))
+    table = _table(seen)
+    if table is None or not expected:
+        return could_not_tell(text, f"the socket table of {seen.on} was not read in this step")
+    found = [row for row in table.rows if any(_is_like(one, row) for one in expected)]
+    observed = f"{len(found)} found" + "".join(f"; {_row(row)}" for row in found[:4])
+    return (passed if sockets_hold(expected, table.rows) else failed)(text, observed, *indices(seen, [table]))
+
+
+@check("counters")
+def counters(expected: Mapping[str, int | str], seen: Seen) -> Verdict:
+    """The kernel's counters have grown so much since the case's start."""
+    text = ", ".join(f"{name} {wanted}" for name, wanted in expected.items())
+    readings = {one.step: one for one in seen.history.all(Counters, seen.on) if one.time <= seen.window[1]}
+    before, now = readings.get(_START), readings.get(seen.observed_at)
+    if before is None or now is None:
+        when = "at the case's start" if before is None else "in this step"
+        return could_not_tell(text, f"the counters of {seen.on} were not read {when}")
+    known = before.values | now.values
+    if unknown := [name for name in expected if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=3, cutoff=0.4)
+        return could_not_tell(text, f"this kernel has no counter {unknown[0]!r}; near are {', '.join(near) or 'none'}")
+    holds = counters_hold(expected, before.values, now.values)
+    grown = ((name, now.values.get(name, 0) - before.values.get(name, 0)) for name in expected)
+    observed = ", ".join(f"{name} {growth:+d}" for name, growth in grown)
+    return (passed if holds else failed)(text, observed, *indices(seen, [before, now]))
+
+
+def _table(seen: Seen) -> Sockets | None:
+    tables = [one for one in seen.history.all(Sockets, seen.on) if one.step == seen.observed_at]
+    return tables[-1] if tables else None
+
+
+def _row(row: SocketRow) -> str:
+    peer = f" with {_end(*row.remote)}" if row.remote[1] else ""
+    return f"{row.protocol} {row.state} {_end(*row.local)}{peer} (Recv-Q {row.recv_q}, Send-Q {row.send_q})"
+
+
+def _end(address: str | None, port: int | None) -> str:
+    shown = "*" if address is None else address or "0.0.0.0"
+    return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{'*' if port is None else port}"
+
+
+def _wanted(one: SocketExpectation) -> str:
+    given = one.model_dump(exclude_defaults=True, by_alias=True)
+    return f"{one.protocol} {' '.join(f'{name} {value}' for name, value in given.items() if name != 'protocol')}"

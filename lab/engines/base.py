@@ -1,0 +1,93 @@
+"""What an engine owes the lab: networks, hosts with an agent in each, and the agents' pipes. Nothing else.
+
+The engine offers subnets, makes what a plan says and hands back one pipe a host; `remote` speaks over it, and what is
+said there is none of the engine's business. Whatever `deploy` makes carries the run's id and is gone after its block.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from lab.plan import Plan
+from lab.remote import Remote
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What this engine on this kernel can do (`ipv6`, `router`, `trace`, `sysctl:KEY`, …), and its versions for reports
+    (`engine`, `kernel`, `image`). `lacks` gives the reason for each that is known to be missing."""
+
+    has: frozenset[str]
+    lacks: Mapping[str, str]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of the lab's that no living run owns, or that a living run holds."""
+
+    kind: str
+    name: str
+    run: str
+    alive: bool
+    detail: str = ""
+
+
+class Deployment(Protocol):
+    """Hosts that are up."""
+
+    @property
+    def agents(self) -> Mapping[str, Remote]:
+        """Every host's agent, by the host's name."""
+        ...
+
+    def enter(self, host: str) -> str:
+        """The command that opens a shell on the host."""
+        ...
+
+    def keep(self) -> None:
+        """Leave them up after the block, until their run is swept by its name."""
+        ...
+
+    def now(self) -> int:
+        """The hosts' clock, ns since the epoch; it stamps all that is observed, and need not be this machine's."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return when so much of the hosts' time has passed."""
+        ...
+
+
+class Engine(Protocol):
+    """The verbs that every engine has; tests/contract holds them to it."""
+
+    name: str
+
+    def capabilities(self) -> Capabilities:
+        """EngineError where the engine cannot be reached."""
+        ...
+
+    def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
+        """A free IPv4 subnet for each number of hosts, none of them in `avoid`; PoolExhausted names who holds them."""
+        ...
+
+    def deploy(self, plan: Plan, run: str, progress: Progress) -> AbstractContextManager[Deployment]:
+        """The plan's networks and hosts, up, each agent answering; all of it gone at the end of the block, whatever
+        ends it. SubnetTaken: plan again. MissingCapability: nothing was left behind."""
+        ...
+
+    def sweep(self, run: str | None = None) -> tuple[Leftover, ...]:
+        """Remove what dead runs left, and nothing of living ones; or all that the named run has, alive or not. Returns
+        what was removed."""
+        ...
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """All that carries the lab's labels, with whether its run lives."""
+        ...
+
+    def close(self) -> None:
+        """Give back the engine's connections."""
+        ...

@@ -1,0 +1,118 @@
+"""TCP on a fake host: the table of its endpoints, who hears what arrives, ports and counters.
+
+An endpoint's own life is for `endpoint`; waiting is for `sockets`.
+"""
+
+import errno
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.engines.fake.endpoint import Endpoint, Key
+from lab.engines.fake.wire import ACK, RST, SYN, Address, Packet, Segment
+
+if TYPE_CHECKING:
+    from lab.engines.fake.host import Host
+
+# What the sender of a SYN is told by an ICMP error: (IP version, type, code) -> errno.
+ICMP_ERRORS = {
+    (4, 3, 0): errno.ENETUNREACH,
+    (4, 3, 1): errno.EHOSTUNREACH,
+    (4, 3, 2): errno.ENOPROTOOPT,
+    (4, 3, 3): errno.ECONNREFUSED,
+    (4, 3, 9): errno.ENETUNREACH,
+    (4, 3, 10): errno.EHOSTUNREACH,
+    (4, 3, 13): errno.EHOSTUNREACH,
+    (4, 11, 0): errno.EHOSTUNREACH,
+    (6, 1, 0): errno.ENETUNREACH,
+    (6, 1, 1): errno.EACCES,
+    (6, 1, 3): errno.EHOSTUNREACH,
+    (6, 1, 4): errno.ECONNREFUSED,
+    (6, 3, 0): errno.EHOSTUNREACH,
+}
+
+
+def reset_for(packet: Packet) -> Packet:
+    """The RST that answers a segment."""
+    it = packet.segment
+    assert it
+    if it.flags & ACK:
+        answer = Segment(it.dport, it.sport, it.ack, 0, RST, 0)
+    else:
+        answer = Segment(it.dport, it.sport, 0, it.end, RST | ACK, 0)
+    return Packet(packet.destination, packet.source, answer)
+
+
+class Stack:
+    """A host's endpoints."""
+
+    def __init__(self, host: "Host") -> None:
+        self.host = host
+        self.endpoints: list[Endpoint] = []
+        self._sequence = itertools.count(1_000_000, 1_000_000)
+        self._odd = itertools.cycle(range(32769, 61000, 2))
+        self._even = itertools.cycle(range(32768, 61000, 2))
+
+    def new_sequence(self) -> int:
+        """An initial sequence number."""
+        return next(self._sequence)
+
+    def count(self, name: str) -> None:
+        """A counter grows."""
+        self.host.counters[name] += 1
+
+    def free_port(self, odd: bool) -> int:
+        """An ephemeral port: odd for bind, even for connect, as Linux gives them."""
+        taken = {endpoint.local[1] for endpoint in self.endpoints if endpoint.local}
+        ports: Iterator[int] = self._odd if odd else self._even
+        return next(port for port in itertools.islice(ports, 14116) if port not in taken)
+
+    def receive(self, packet: Packet) -> None:
+        """A packet for this host: to its connection, to a listener, or answered with RST."""
+        if packet.about:
+            self._told(packet)
+            return
+        it = packet.segment
+        assert it
+        self.count("TcpInSegs")
+        key: Key = (packet.destination, it.dport, packet.source, it.sport)
+        connection = next((item for item in self.endpoints if item.key == key), None)
+        listener = self._listener(packet.destination, it.dport)
+        if connection and not (connection.state == "TIME-WAIT" and it.flags & SYN and listener):
+            connection.handle(it)
+        elif it.flags & (SYN | ACK | RST) == SYN and listener:
+            listener.asked(packet)
+        elif not it.flags & RST:
+            self.count("TcpOutRsts")
+            self.host.send(reset_for(packet))
+
+    def taken(self, endpoint: "Endpoint", address: Address, port: int) -> bool:
+        """Whether somebody has this address and port in a way that excludes the endpoint."""
+        for other in self.endpoints:
+            if other is endpoint or not other.local or other.local[1] != port:
+                continue
+            share = endpoint.reuse and other.reuse and other.state != "LISTEN"
+            if not share and _overlap(address, endpoint.v6only, other.local[0], other.v6only):
+                return True
+        return False
+
+    def _listener(self, address: Address, port: int) -> "Endpoint | None":
+        found = [it for it in self.endpoints if it.state == "LISTEN" and it.local and it.local[1] == port]
+        exact = (it for it in found if it.local and it.local[0] == address)
+        return next(exact, None) or next((it for it in found if it.takes(address)), None)
+
+    def _told(self, packet: Packet) -> None:
+        about = packet.about
+        number = ICMP_ERRORS.get((packet.source.version, *packet.icmp))
+        if about and about.segment and number:
+            it = about.segment
+            key: Key = (about.source, it.sport, about.destination, it.dport)
+            for endpoint in [item for item in self.endpoints if item.key == key and item.state == "SYN-SENT"]:
+                endpoint.told(number)
+
+
+def _overlap(one: Address, one_v6only: bool, other: Address, other_v6only: bool) -> bool:
+    if one.version == other.version:
+        return one == other or one.is_unspecified or other.is_unspecified
+    wide, v6only = (one, one_v6only) if one.version == 6 else (other, other_v6only)
+    return wide.is_unspecified and not v6only

@@ -1,0 +1,236 @@
+"""The program on one screen: each case is planned, deployed, run, saved and judged.
+
+`run_case` is that line for one case; `run_jobs` does it for many, side by side, tells the audience in the order of the
+jobs, and ends all of them at an interrupt. How an engine makes hosts, and what a step does, is not known here.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from lab import __version__
+from lab.engines import open_engine
+from lab.engines.base import Capabilities, Deployment, Engine
+from lab.errors import MissingCapability, SubnetTaken
+from lab.history import History, Output
+from lab.judge import Report, StepReport, judge, skipped
+from lab.plan import Plan, PlannedStep, make_plan, sizes
+from lab.remote import Remote
+from lab.runner import run
+from lab.runs import Run, load_case, load_plan, new_run, skip_reason
+from lab.scenario import Case, Scenario
+
+
+class Audience(Protocol):
+    """Who is told what happens; `report.terminal` is one."""
+
+    def scenario_begins(self, title: str, file: str) -> None: ...
+    def case_begins(self, plan: Plan, parameters: Mapping[str, object]) -> None: ...
+    def progress(self, text: str) -> None: ...
+    def step_begins(self, planned: PlannedStep, text: str) -> None: ...
+    def step_ends(self, report: StepReport, output: bytes) -> None: ...
+    def case_ends(self, report: Report, run_folder: Path | None) -> None: ...
+    def kept(self, commands: Mapping[str, str]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case to be run once."""
+
+    scenario: Scenario
+    case: Case
+
+
+@dataclass
+class Session:
+    """What all cases of one command share."""
+
+    engine: Engine
+    capabilities: Capabilities
+    saved: Run
+    keep: bool = False
+    time_scale: float = 1.0
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    agents: set[Remote] = field(default_factory=set)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the lab and of what it ran on."""
+        return {"lab": __version__, **self.capabilities.versions}
+
+    def interrupt(self) -> None:
+        """End what runs: no step begins any more, and no agent is waited for."""
+        self.interrupted.set()
+        for agent in tuple(self.agents):
+            agent.close()
+
+
+@contextmanager
+def open_session(engine: str, keep: bool, time_scale: float, progress: Callable[[str], None]) -> Iterator[Session]:
+    """An engine that answers, rid of what dead runs left, and a new run in which to save."""
+    with closing(open_engine(engine)) as opened:
+        progress(f"asking {engine}")
+        capabilities = opened.capabilities()
+        for item in opened.sweep():
+            progress(f"removed {item.kind} {item.name}, left by run {item.run}")
+        with new_run() as saved:
+            yield Session(opened, capabilities, saved, keep, time_scale)
+
+
+def run_case(session: Session, job: Job, turn: "Turn") -> Report:
+    """The flow. Facts are saved before they are judged; what the engine lacks makes the case SKIPPED."""
+    scenario, case, engine = job.scenario, job.case, session.engine
+    avoid: set[str] = set()
+    while True:
+        plan = make_plan(scenario, case, engine.subnets(sizes(case), avoid), session.time_scale)
+        turn.begins(plan)
+        try:
+            _refuse_what_is_missing(plan, session.capabilities)
+            with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
+                history = run(plan, deployment, session.versions, turn)
+                folder = session.saved.save(plan, history)
+                if session.keep:
+                    deployment.keep()
+                    turn.kept(deployment, plan, session.saved.id)
+        except SubnetTaken as taken:
+            avoid.add(taken.subnet)
+        except MissingCapability as missing:
+            report = skipped(plan, str(missing))
+            turn.ends(report, session.saved.skip(plan, str(missing)))
+            return report
+        else:
+            report = judge(plan, history)
+            turn.ends(report, folder)
+            return report
+
+
+def _refuse_what_is_missing(plan: Plan, capabilities: Capabilities) -> None:
+    lacking = [capabilities.lacks[need] for need in plan.needs if need in capabilities.lacks]
+    if lacking:
+        raise MissingCapability("; ".join(lacking))
+
+
+@contextmanager
+def _watched(session: Session, deployment: Deployment) -> Iterator[None]:
+    """The deployment's agents, known to `interrupt` while they are used."""
+    agents = set(deployment.agents.values())
+    session.agents |= agents
+    try:
+        if session.interrupted.is_set():
+            session.interrupt()
+        yield
+    finally:
+        session.agents -= agents
+
+
+def run_jobs(session: Session, jobs: Sequence[Job], audience: Audience, side_by_side: int) -> list[Report]:
+    """The reports in the jobs' order. The first error that is no case's own ends the run; so does an interrupt."""
+    turns = [Turn(audience, job, first) for job, first in zip(jobs, _firsts(jobs), strict=True)]
+    reports: list[Report] = []
+    with ThreadPoolExecutor(side_by_side, thread_name_prefix="case") as pool:
+        futures = [pool.submit(_unless_interrupted, session, job, turn) for job, turn in zip(jobs, turns, strict=True)]
+        try:
+            for turn, future in zip(turns, futures, strict=True):
+                turn.take()
+                reports.append(future.result())
+        except BaseException:
+            _end(session, futures)
+            raise
+    return reports
+
+
+def _firsts(jobs: Iterable[Job]) -> list[bool]:
+    """Whether each job is the first one of its scenario in a row."""
+    names = [job.scenario.source.file for job in jobs]
+    return [index == 0 or names[index - 1] != name for index, name in enumerate(names)]
+
+
+def _unless_interrupted(session: Session, job: Job, turn: "Turn") -> Report:
+    if session.interrupted.is_set():
+        raise KeyboardInterrupt
+    return run_case(session, job, turn)
+
+
+def _end(session: Session, futures: Iterable[Future[Report]]) -> None:
+    for future in futures:
+        future.cancel()
+    session.interrupt()
+    wait(futures)
+
+
+def tell_again(folder: Path, audience: Audience) -> Report:
+    """Judge a saved case, and tell it as if it happened now."""
+    reason = skip_reason(folder)
+    plan, history = (load_plan(folder), History()) if reason else load_case(folder)
+    report = skipped(plan, reason) if reason else judge(plan, history)
+    audience.scenario_begins(plan.title, plan.file)
+    audience.case_begins(plan, plan.parameters)
+    for planned, step in zip(plan.steps, report.steps, strict=False):
+        audience.step_begins(planned, planned.text)
+        audience.step_ends(step, _output(history, step))
+    audience.case_ends(report, folder)
+    return report
+
+
+def _output(history: History, step: StepReport) -> bytes:
+    return b"".join(item.data for item in history.all(Output, step.host) if item.step == step.number)
+
+
+class Turn:
+    """A job's place before the audience: what happens early is told when its turn has come, then at once."""
+
+    def __init__(self, audience: Audience, job: Job, first: bool) -> None:
+        self._audience = audience
+        self._job = job
+        self._first = first
+        self._waiting: list[Callable[[], None]] | None = []
+        self._lock = threading.RLock()
+
+    def take(self) -> None:
+        """It is this job's turn."""
+        with self._lock:
+            early, self._waiting = self._waiting or [], None
+            for tell in early:
+                tell()
+
+    def begins(self, plan: Plan) -> None:
+        """The case has a plan; told again where its subnets were taken."""
+        if self._first:
+            self._first = False
+            self._tell(self._audience.scenario_begins, plan.title, plan.file)
+        self._tell(self._audience.case_begins, plan, plan.parameters)
+
+    def progress(self, text: str) -> None:
+        """What the engine is busy with; of no interest later."""
+        with self._lock:
+            if self._waiting is None:
+                self._audience.progress(text)
+
+    def step_begins(self, planned: PlannedStep) -> None:
+        """A step is about to act."""
+        self._tell(self._audience.step_begins, planned, planned.text)
+
+    def step_ends(self, report: StepReport, history: History) -> None:
+        """A step was done and seen."""
+        self._tell(self._audience.step_ends, report, _output(history, report))
+
+    def ends(self, report: Report, folder: Path) -> None:
+        """The case was judged."""
+        self._tell(self._audience.case_ends, report, folder)
+
+    def kept(self, deployment: Deployment, plan: Plan, run_id: str) -> None:
+        """The case's hosts stay up."""
+        commands = {f"enter {host.name}": deployment.enter(host.name) for host in plan.hosts}
+        self._tell(self._audience.kept, commands | {"end it": f"lab sweep --run {run_id}"})
+
+    def _tell(self, method: Callable[..., None], *arguments: object) -> None:
+        with self._lock:
+            if self._waiting is None:
+                method(*arguments)
+            else:
+                self._waiting.append(partial(method, *arguments))

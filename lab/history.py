@@ -1,0 +1,238 @@
+"""What was observed, in order: the only thing that is judged.
+
+Every observation is a frozen dataclass with the host that saw it and a time in nanoseconds since the epoch (all
+hosts of one engine share that clock). A history is saved as JSON lines and read back equal. What an observation
+means is for `attempts` and `checks` to say.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+Value = None | bool | int | float | str | bytes | list["Value"] | tuple["Value", ...] | dict[str, "Value"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one host saw at one time (ns since the epoch)."""
+
+    kind: ClassVar[str]
+    host: str
+    time: int
+
+
+@dataclass(frozen=True)
+class Call(Observation):
+    """A call of the socket API: by a `call` step (`caller` is its socket's name), or by a program under strace
+    (`caller` is `pid.fd`, one socket's life as the program numbers it).
+
+    `time` is its start and `ended` its end (None: it never ended). `function` is the API's or the system call's name.
+    `error` is the errno's name (`ECONNREFUSED`), `TIMEOUT` for the caller's own deadline, or the exception's class
+    name where there is no errno (`OverflowError`); None where the call succeeded. `result` is what it returned.
+    `local` and `remote` are (address, port) where the call tells them.
+    """
+
+    kind: ClassVar[str] = "call"
+    step: int
+    caller: str
+    function: str
+    arguments: tuple[Value, ...] = ()
+    result: Value = None
+    error: str | None = None
+    message: str = ""
+    ended: int | None = None
+    local: tuple[str, int] | None = None
+    remote: tuple[str, int] | None = None
+    program: bool = False
+
+
+@dataclass(frozen=True)
+class Packet(Observation):
+    """A packet that a host's tap saw on one of its interfaces (`lo` or a network's name).
+
+    `outgoing` is as the tap saw it. `protocol` is tcp, udp, icmp, icmp6, arp, igmp or ethertype-XXXX. `flags` are words
+    out of SYN ACK FIN RST PSH URG, in this order; `seq`, `ack`, `length` (payload
+    bytes) and `window` are TCP's or UDP's.
+    `icmp` names the ICMP type and code (`port-unreachable`, `host-prohibited`, `echo-request`) or the ARP operation
+    (`who-has`, `is-at`); `about` is the packet that an ICMP error quotes: (protocol, source, sport, destination,
+    dport). `size` is the frame's length on the wire. `data` is the payload, as far as it was captured.
+    """
+
+    kind: ClassVar[str] = "packet"
+    interface: str
+    outgoing: bool
+    protocol: str
+    source: str = ""
+    destination: str = ""
+    sport: int = 0
+    dport: int = 0
+    flags: tuple[str, ...] = ()
+    seq: int = 0
+    ack: int = 0
+    length: int = 0
+    window: int = 0
+    ttl: int = 0
+    icmp: str = ""
+    about: tuple[str, str, int, str, int] | None = None
+    size: int = 0
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Tap(Observation):
+    """Proof that a host's tap was awake: from `time` to `until` it read a marker frame at both ends, counted `seen`
+    frames and lost `dropped`."""
+
+    kind: ClassVar[str] = "tap"
+    until: int
+    seen: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class SocketRow:
+    """One line of a socket table, states as `ss` names them (LISTEN, SYN-RECV, ESTAB, TIME-WAIT, …). Of a listener,
+    Recv-Q is how many connections wait and Send-Q how many may."""
+
+    protocol: str
+    state: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    recv_q: int
+    send_q: int
+    uid: int = 0
+    v6only: bool = False
+
+
+@dataclass(frozen=True)
+class Sockets(Observation):
+    """A host's socket table at the end of a step."""
+
+    kind: ClassVar[str] = "sockets"
+    step: int
+    rows: tuple[SocketRow, ...]
+
+
+@dataclass(frozen=True)
+class Counters(Observation):
+    """The kernel's counters of a host's network namespace, named as nstat names them; step -1 is the case's start."""
+
+    kind: ClassVar[str] = "counters"
+    step: int
+    values: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Output(Observation):
+    """What a process wrote, in the pieces in which it came; `step` is the step that started the process."""
+
+    kind: ClassVar[str] = "output"
+    step: int
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Exit(Observation):
+    """How the process of a step ended: `code` as the shell tells it (128 + signal); `because` is empty where it ended
+    by itself, else `stopped`, `timeout` or `case-end`."""
+
+    kind: ClassVar[str] = "exit"
+    step: int
+    code: int
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Note(Observation):
+    """What the runner did or could not do: `what` is step-begin, step-end, trace, truncated, problem, kernel, …"""
+
+    kind: ClassVar[str] = "note"
+    what: str
+    step: int = -1
+    text: str = ""
+
+
+KINDS: dict[str, type[Observation]] = {
+    cls.kind: cls for cls in (Call, Packet, Tap, Sockets, Counters, Output, Exit, Note)
+}
+T = TypeVar("T", bound=Observation)
+
+
+@dataclass(frozen=True)
+class History:
+    """All observations of a case, in the order of their times."""
+
+    observations: tuple[Observation, ...] = field(default=())
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> "History":
+        """The history of these, put in order."""
+        return cls(tuple(sorted(observations, key=lambda seen: seen.time)))
+
+    def all(self, kind: type[T], host: str | None = None) -> Iterator[T]:
+        """The observations of a kind, of one host or of all."""
+        for seen in self.observations:
+            if isinstance(seen, kind) and host in (None, seen.host):
+                yield seen
+
+    def window(self, step: int) -> tuple[int, int] | None:
+        """When a step began and ended (ns); None where it did not do both."""
+        times = {note.what: note.time for note in self.all(Note) if note.step == step}
+        if "step-begin" not in times or "step-end" not in times:
+            return None
+        return times["step-begin"], times["step-end"]
+
+
+def dumps(history: History) -> str:
+    """JSON lines, one an observation."""
+    return "".join(json.dumps({"kind": seen.kind} | _plain(asdict(seen))) + "\n" for seen in history.observations)
+
+
+def loads(text: str) -> History:
+    """The history that `dumps` wrote; ValueError names the line that is not one."""
+    observations = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            observations.append(_observation(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"line {number} is not an observation: {error!r}") from error
+    return History(tuple(observations))
+
+
+def _observation(raw: dict[str, Any]) -> Observation:
+    cls = KINDS[raw.pop("kind")]
+    values = {name: to_value(value) for name, value in raw.items()}
+    if cls is Sockets:
+        values["rows"] = tuple(SocketRow(**row) for row in values["rows"])
+    unknown = values.keys() - {item.name for item in fields(cls)}
+    if unknown:
+        raise KeyError(f"unknown fields {sorted(unknown)}")
+    return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(item) for item in value]}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_value(raw: Any) -> Any:
+    """A value back from JSON, in which bytes and tuples are wrapped: `{"bytes": base64}`, `{"tuple": [...]}`."""
+    if isinstance(raw, list):
+        return [to_value(item) for item in raw]
+    if isinstance(raw, dict):
+        if raw.keys() == {"bytes"}:
+            return base64.b64decode(raw["bytes"])
+        if raw.keys() == {"tuple"}:
+            return tuple(to_value(item) for item in raw["tuple"])
+        return {key: to_value(item) for key, item in raw.items()}
+    return raw

@@ -1,0 +1,285 @@
+"""The nouns of a scenario file, frozen: what may be written, and its JSON Schema.
+
+Values stay as plain as they were written (`500 ms`, `>= 2`, `> SYN, < RST`): a field's type checks the form, and the
+functions beside it give the meaning. Which names exist, and what fits together, is for `scenario` to say.
+"""
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from lab.calls import parse_call
+
+MAX_HOSTS, MAX_NETWORKS, MAX_STEPS = 64, 16, 1000
+OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
+TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
+ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link")
+
+MAX_SECONDS = 3600
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|min)")
+_AMOUNT = re.compile(r"(>=|<=|>|<)? ?([0-9]{1,18})(?: ?\.\. ?([0-9]{1,18}))?")
+_PACKET = re.compile(r"([<>]) ?(any|SYN|SYN-ACK|ACK|RST|FIN|DATA|ICMP(?: [a-z0-9-]+)?|ARP(?: [a-z-]+)?)")
+_PACKETS = re.compile(rf"none|({_PACKET.pattern}|\.\.\.)( *, *({_PACKET.pattern}|\.\.\.))*")
+
+
+def seconds(text: str) -> float:
+    """`500 ms`, `3 s`, `1.5 min` as seconds; ValueError says the form."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError(f"expected a time, as in 500 ms or 3 s, observed {text!r}")
+    value = float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
+    if value > MAX_SECONDS:
+        raise ValueError(f"expected a time of at most {MAX_SECONDS // 60} min, observed {text!r}")
+    return value
+
+
+def amount(value: int | str) -> tuple[int, float]:
+    """`3`, `">= 2"`, `"< 5"`, `"2..4"` as (least, most), both included."""
+    if isinstance(value, int):
+        return value, value
+    match = _AMOUNT.fullmatch(value)
+    if not match or (match[1] and match[3]):
+        raise ValueError(f'expected a number or a range, as in 3, ">= 2" or "2..4", observed {value!r}')
+    low = int(match[2])
+    ranges: dict[str | None, tuple[int, float]] = {
+        None: (low, int(match[3] or low)),
+        ">=": (low, float("inf")),
+        ">": (low + 1, float("inf")),
+        "<=": (0, low),
+        "<": (0, low - 1),
+    }
+    least, most = ranges[match[1]]
+    if least > most:
+        raise ValueError(f"expected a range that holds a number, observed {value!r}")
+    return least, most
+
+
+def packet_pattern(text: str) -> tuple[tuple[str, str], ...]:
+    """`> SYN, < RST` as ((">", "SYN"), ("<", "RST")); `...` (any packets) as ("", "..."); `none` as ()."""
+    if text == "none":
+        return ()
+    items: list[tuple[str, str]] = []
+    for part in (piece.strip() for piece in text.split(",")):
+        match = _PACKET.fullmatch(part)
+        if not match and part != "...":
+            raise ValueError(f'expected packets in their order, as in "> SYN, < RST, ...", observed {part!r}')
+        items.append((match[1], match[2]) if match else ("", "..."))
+    return tuple(items)
+
+
+def packet_kind(text: str) -> tuple[str, str]:
+    """`> SYN` as (">", "SYN"): packets of this kind are counted."""
+    match = _PACKET.fullmatch(text)
+    if not match:
+        raise ValueError(f'expected one kind of packet to count, as in "> SYN" or "< any", observed {text!r}')
+    return match[1], match[2]
+
+
+_RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
+_RULE_COMMANDS = frozenset("-A -I -D -R -P -F -N -X -Z --append --insert --delete --replace --policy --flush".split())
+
+
+def firewall_rule(text: str) -> tuple[str, ...]:
+    """An iptables or ip6tables command as words; only options that act on rules (none that runs a program)."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"expected the words of an iptables rule, observed {text!r} ({error})") from error
+    if not words:
+        raise ValueError("expected an iptables rule, as in iptables -A INPUT -p tcp --dport 65432 -j DROP")
+    if words[0].startswith("-"):
+        words.insert(0, "iptables")
+    if words[0] not in ("iptables", "ip6tables"):
+        raise ValueError(f"expected iptables or ip6tables, observed {words[0]!r}")
+    for word in words[1:]:
+        short = word.startswith("-") and not word.startswith("--")
+        if (short and word[1:] not in _RULE_OPTIONS) or (word.startswith("--m") and "--modprobe".startswith(word[:4])):
+            raise ValueError(f"expected an option of a rule (-A, -p, -j, --dport, …), observed {word!r}")
+    if not _RULE_COMMANDS & set(words):
+        raise ValueError(f"expected a command (-A, -I, -D, -P, -F, …) in the rule, observed {text!r}")
+    return tuple(words)
+
+
+def _form(meaning: Callable[[Any], Any]) -> AfterValidator:
+    """A validator that asks for the meaning and keeps the text."""
+
+    def check(value: Any) -> Any:
+        meaning(value)
+        return value
+
+    return AfterValidator(check)
+
+
+def _one_or_many(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _none_or_many(value: Any) -> Any:
+    return None if value is None else _one_or_many(value)
+
+
+def _pattern(form: re.Pattern[str]) -> dict[str, Any]:
+    return {"pattern": f"^({form.pattern})$"}
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+CaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{0,30}$")]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+Sysctl = Annotated[str, Field(pattern=r"^net(\.[A-Za-z0-9_-]+)+$")]
+Duration = Annotated[str, _form(seconds), Field(json_schema_extra=_pattern(_DURATION))]
+Amount = int | Annotated[str, _form(amount), Field(json_schema_extra=_pattern(_AMOUNT))]
+PacketKind = Annotated[str, _form(packet_kind), Field(json_schema_extra=_pattern(_PACKET))]
+Packets = Annotated[str, _form(packet_pattern), Field(json_schema_extra=_pattern(_PACKETS))]
+Argv = Annotated[tuple[str | int, ...], Field(strict=False, min_length=1)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Names = Annotated[
+    tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...])
+]
+Outcomes = Literal["accepted", "refused", "reset", "timed-out", "unreachable", "prohibited"]
+
+
+class Model(BaseModel):
+    """What every noun shares: frozen, exact types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+
+
+class Network(Model):
+    """A layer-2 segment; the subnet is chosen when the case is planned."""
+
+    ipv6: bool = Field(False, description="give every interface an IPv6 address too")
+
+
+class Host(Model):
+    """A network namespace with an agent in it."""
+
+    networks: Annotated[tuple[Name, ...], Field(strict=False, description="the networks it has an interface on")]
+    router: bool = Field(False, description="forward between its networks; the other hosts get routes through it")
+    routes: Literal["auto", "none"] = Field("auto", description="none: no routes through routers")
+    sysctls: dict[Sysctl, int | str] = Field({}, description="kernel settings of this host, set at its creation")
+
+
+class TextExpectation(Model):
+    """What a stream of text must, or must not, hold."""
+
+    contains: Names = ()
+    lacks: Names = ()
+    equals: str | None = None
+
+
+class ListeningExpectation(Model):
+    """A listening socket; `''` and `0.0.0.0` are one address."""
+
+    address: str | None = None
+    port: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+class SocketExpectation(Model):
+    """Lines of the socket table: those that match state, addresses and ports; `count` of them, each with the queues."""
+
+    protocol: Literal["tcp", "udp"] = "tcp"
+    state: str | None = None
+    address: str | None = None
+    port: Port | None = None
+    peer: str | None = None
+    peer_port: Annotated[Port | None, Field(alias="peer-port")] = None
+    recv_q: Annotated[Amount | None, Field(alias="recv-q")] = None
+    send_q: Annotated[Amount | None, Field(alias="send-q")] = None
+    count: Amount = ">= 1"
+
+
+class Expectation(Model):
+    """What a step must have shown, seen by the acting host or, with `on`, by another. Each key is a check."""
+
+    on: Name | None = Field(None, description="the host that looks; the acting host unless said")
+    connect: Outcomes | Annotated[dict[Outcomes, Amount], Field(min_length=1)] | None = Field(
+        None, description="how the step's attempts to connect ended"
+    )
+    raises: str | None = Field(None, description="the exception's class, as in ConnectionRefusedError; or nothing")
+    errno: Annotated[str, Field(pattern=r"^E[A-Z0-9]+$")] | None = Field(None, description="as in ECONNREFUSED")
+    returns: Any = Field(None, description="what the call returned; {name: value} for the names it assigned")
+    within: Duration | None = Field(None, description="the attempt, call or program took at most this long")
+    after: Duration | None = Field(None, description="it took at least this long")
+    stdout: TextExpectation | None = None
+    stderr: TextExpectation | None = None
+    exit: Amount | None = Field(None, description="the program's exit status")
+    listening: Annotated[
+        tuple[ListeningExpectation, ...] | None,
+        Field(strict=False, min_length=1),
+        BeforeValidator(
+            _none_or_many, json_schema_input_type=ListeningExpectation | tuple[ListeningExpectation, ...] | None
+        ),
+    ] = None
+    sockets: Annotated[
+        tuple[SocketExpectation, ...] | None,
+        Field(strict=False, min_length=1),
+        BeforeValidator(
+            _none_or_many, json_schema_input_type=SocketExpectation | tuple[SocketExpectation, ...] | None
+        ),
+    ] = None
+    counters: Annotated[dict[str, Amount], Field(min_length=1)] | None = Field(
+        None, description="growth since the case's start, as nstat names them"
+    )
+    interface: Annotated[Names | None, Field(description="lo or networks: where the attempts' packets were seen")] = (
+        None
+    )
+    packets: Packets | Annotated[dict[PacketKind, Amount], Field(min_length=1)] | None = Field(
+        None, description='the attempts\' packets in order ("> SYN, < RST, ..."), none, or counts ({"> SYN": 3})'
+    )
+    ttl: Annotated[int, Field(ge=1, le=255)] | None = Field(
+        None, description="of the packets that came from the caller"
+    )
+    peer: str | None = Field(None, description="the address at the other end of the connection")
+    local: str | None = Field(None, description="the address at this end of the connection")
+
+    def checks(self) -> dict[str, Any]:
+        """The checks asked for, by name, with what each expects."""
+        asked = (name for name in type(self).model_fields if name in self.model_fields_set and name != "on")
+        return {name: getattr(self, name) for name in asked}
+
+
+class Step(Model):
+    """One action on one host, or none: then it only observes. Its end comes before the next step's beginning."""
+
+    host: Name
+    start: Annotated[Argv | None, Field(description="a program, left running")] = None
+    run: Annotated[Argv | None, Field(description="a program, to its end")] = None
+    stop: str | None = Field(None, description="a started program, by its name or its `as`")
+    call: Annotated[str, _form(parse_call)] | None = Field(None, description='one socket call, as in "s.listen(1)"')
+    wait: str | None = Field(None, description="the `as` of a pending step; or a time, to observe an absence")
+    firewall: Annotated[str, _form(firewall_rule)] | None = Field(None, description="an iptables or ip6tables command")
+    link: Annotated[dict[Name, Literal["up", "down"]], Field(min_length=1)] | None = Field(
+        None, description="{network: down} or {network: up}"
+    )
+    as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
+    only: Annotated[Names, Field(description="the cases that have this step")] = ()
+    timeout: Duration | None = Field(None, description="how long it may take; 10 s unless said")
+    predict: str | None = Field(None, description="the question to ask before the step")
+    because: str | None = Field(None, description="the reason, told after it")
+    expect: Annotated[
+        tuple[Expectation, ...],
+        Field(strict=False),
+        BeforeValidator(_one_or_many, json_schema_input_type=Expectation | tuple[Expectation, ...]),
+    ] = ()
+
+    @property
+    def action(self) -> str:
+        """Which of ACTIONS it is; `observe` where it only looks."""
+        return next((name for name in ACTIONS if getattr(self, name) is not None), "observe")
+
+
+class ScenarioFile(Model):
+    """A claim about the world, and the cases in which it comes out differently."""
+
+    title: Annotated[str, Field(min_length=1)]
+    guide: Names = ()
+    lesson: str = ""
+    networks: dict[Name, Network | None]
+    hosts: dict[Name, Host]
+    cases: dict[CaseName, dict[Parameter, Any] | None] = {}
+    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)]

@@ -1,0 +1,271 @@
+"""Scenario + Case + subnets -> Plan: everything decided before anything is made. Pure and printable.
+
+A plan knows no engine; an engine makes what the plan says. `lab plan NAME` prints one, `runs` saves it beside the
+history, and `judge` needs nothing else of the scenario.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from lab.addressing import Interface, address_names, interfaces_of, subnet6
+from lab.errors import UsageError
+from lab.mistakes import did_you_mean
+from lab.model import Host, Model, Step, seconds
+from lab.scenario import PROGRAMS, Case, Numbered, Scenario, place, steps_of
+
+PROGRAM_FOLDER = "/opt/lab/programs"
+STEP_TIMEOUT = 10.0
+# What every host has unless it says otherwise. ICMP rate limits would turn the seventh refusal into silence; two SYN
+# retries let ARP give up first, so that a missing host is "unreachable"; ::1 exists as 127.0.0.1 does.
+SYSCTLS = {
+    "net.ipv4.icmp_ratelimit": "0",
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.tcp_syn_retries": "2",
+    "net.ipv6.conf.lo.disable_ipv6": "0",
+}
+
+
+class Route(Model):
+    """Packets to `to` (a subnet) go to the router's address `via`."""
+
+    to: str
+    via: str
+
+
+class PlannedNetwork(Model):
+    """A segment and its subnets. `internal` is False where a router must forward on it (the engine's isolation would
+    drop what it forwards)."""
+
+    name: str
+    subnet: str
+    subnet6: str | None = None
+    internal: bool = True
+
+
+class PlannedHost(Model):
+    """One host, complete: what the engine makes, and what the agent sets once it runs."""
+
+    name: str
+    interfaces: tuple[Interface, ...]
+    routes: tuple[Route, ...] = ()
+    sysctls: dict[str, str] = {}
+
+
+class PlannedStep(Model):
+    """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
+    number of the step that `wait` or `stop` names; `argv` what `start` or `run` executes; `trace` asks for its network
+    calls; `marks` gives the place (`file:line:column`) of the step (key "") and of each check ("0.connect": the first
+    expectation's connect)."""
+
+    number: int
+    step: Step
+    target: int | None = None
+    argv: tuple[str, ...] = ()
+    trace: bool = False
+    timeout: float = STEP_TIMEOUT
+    marks: dict[str, str] = {}
+
+    @property
+    def text(self) -> str:
+        """The step in one line, as in `client: run echo-client 10.1.2.3 65432`."""
+        step = self.step
+        if step.action == "observe":
+            return f"{step.host}: observe"
+        value = getattr(step, step.action)
+        if isinstance(value, tuple):
+            value = shlex.join(map(str, value))
+        elif isinstance(value, dict):
+            value = ", ".join(f"{network} {state}" for network, state in value.items())
+        return f"{step.host}: {step.action} {value}" + (f"  (as {step.as_})" if step.as_ else "")
+
+
+class Plan(Model):
+    """One case, decided. `names` is every host's /etc/hosts; `needs` the capabilities it cannot do without; `programs`
+    the sources of the scenario's own programs (name -> text); times are stretched by `time_scale`."""
+
+    scenario: str
+    file: str
+    case: str
+    title: str
+    lesson: str = ""
+    parameters: dict[str, Any] = {}
+    networks: tuple[PlannedNetwork, ...]
+    hosts: tuple[PlannedHost, ...]
+    names: dict[str, tuple[str, ...]] = {}
+    steps: tuple[PlannedStep, ...]
+    needs: tuple[str, ...] = ()
+    programs: dict[str, str] = {}
+    time_scale: float = 1.0
+
+
+def case_of(scenario: Scenario, name: str) -> Case:
+    """The case of that name; UsageError with the one that was meant."""
+    for case in scenario.cases:
+        if case.name == name:
+            return case
+    names = [case.name for case in scenario.cases]
+    raise UsageError(f"{scenario.name} has no case {name!r}" + did_you_mean(name, names))
+
+
+def sizes(case: Case) -> tuple[int, ...]:
+    """How many addresses each network must hold, one unused among them, in the networks' order: what to ask an
+    engine's `subnets` for."""
+    return tuple(1 + sum(name in host.networks for host in case.hosts.values()) for name in case.networks)
+
+
+def make_plan(scenario: Scenario, case: Case, subnets: Sequence[str], time_scale: float = 1.0) -> Plan:
+    """The case on these subnets (one a network, in order)."""
+    networks = _networks(case, subnets)
+    interfaces = interfaces_of(case.networks, case.hosts, subnets)
+    steps = steps_of(scenario, case, address_names(case.networks, case.hosts, subnets))
+    hosts = tuple(
+        PlannedHost(
+            name=name,
+            interfaces=interfaces[name],
+            routes=_routes(case, networks, interfaces, name) if host.routes == "auto" else (),
+            sysctls=_sysctls(case, host),
+        )
+        for name, host in case.hosts.items()
+    )
+    return Plan(
+        scenario=scenario.name,
+        file=scenario.source.file,
+        case=case.name,
+        title=scenario.title,
+        lesson=scenario.lesson,
+        parameters=dict(case.parameters),
+        networks=tuple(networks.values()),
+        hosts=hosts,
+        names=_names(interfaces),
+        steps=_steps(scenario, steps, time_scale),
+        needs=_needs(case, steps),
+        programs=dict(scenario.programs),
+        time_scale=time_scale,
+    )
+
+
+def _networks(case: Case, subnets: Sequence[str]) -> dict[str, PlannedNetwork]:
+    routed = {network for host in case.hosts.values() if host.router for network in host.networks}
+    return {
+        name: PlannedNetwork(
+            name=name,
+            subnet=subnet,
+            subnet6=subnet6(subnet) if network.ipv6 else None,
+            internal=name not in routed,
+        )
+        for (name, network), subnet in zip(case.networks.items(), subnets, strict=True)
+    }
+
+
+def _names(interfaces: Mapping[str, tuple[Interface, ...]]) -> dict[str, tuple[str, ...]]:
+    """A host's name for all of its addresses, and `host.network` for those on one network."""
+    names: dict[str, tuple[str, ...]] = {}
+    for host, attached in interfaces.items():
+        for item in attached:
+            here = tuple(filter(None, (item.address, item.ipv6)))
+            names[f"{host}.{item.network}"] = here
+            names[host] = (*names.get(host, ()), *here)
+    return names
+
+
+def _routes(
+    case: Case,
+    networks: Mapping[str, PlannedNetwork],
+    interfaces: Mapping[str, tuple[Interface, ...]],
+    host: str,
+) -> tuple[Route, ...]:
+    """The shortest way over routers to each network that the host is not on; a router on the way is named by its
+    address on a network that the host shares with it."""
+    attached = set(case.hosts[host].networks)
+    first: dict[str, tuple[str, str]] = {}  # network -> (router next to the host, network shared with it)
+    frontier = sorted(attached)
+    reached = set(attached)
+    while frontier:
+        network = frontier.pop(0)
+        for name, router in case.hosts.items():
+            if router.router and network in router.networks and name != host:
+                for beyond in router.networks:
+                    if beyond not in reached:
+                        reached.add(beyond)
+                        frontier.append(beyond)
+                        first[beyond] = first.get(network, (name, network))
+    routes = []
+    for network, (router, shared) in first.items():
+        via = next(item for item in interfaces[router] if item.network == shared)
+        routes.append(Route(to=networks[network].subnet, via=via.address))
+        to6 = networks[network].subnet6
+        if to6 and via.ipv6:
+            routes.append(Route(to=to6, via=via.ipv6))
+    return tuple(routes)
+
+
+def _sysctls(case: Case, host: Host) -> dict[str, str]:
+    values = dict(SYSCTLS)
+    if host.router:
+        values["net.ipv4.ip_forward"] = "1"
+        if any(case.networks[name].ipv6 for name in host.networks):
+            values["net.ipv6.conf.all.forwarding"] = "1"
+    return values | {name: str(value) for name, value in host.sysctls.items()}
+
+
+def _needs(case: Case, steps: Sequence[Numbered]) -> tuple[str, ...]:
+    needs = {f"sysctl:{name}" for host in case.hosts.values() for name in host.sysctls}
+    if any(network.ipv6 for network in case.networks.values()):
+        needs.add("ipv6")
+    if any(host.router for host in case.hosts.values()):
+        needs.add("router")
+    needs |= {item.step.action for item in steps} & {"firewall", "link"}
+    return tuple(sorted(needs))
+
+
+def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> tuple[PlannedStep, ...]:
+    named: dict[tuple[str, str], int] = {}
+    planned = []
+    for number, step in ((item.number, item.step) for item in steps):
+        argv, trace = _argv(step.start or step.run or (), scenario.programs)
+        timeout = seconds(step.timeout) if step.timeout else STEP_TIMEOUT
+        target = step.stop or step.wait or ""
+        planned.append(
+            PlannedStep(
+                number=number,
+                step=step,
+                target=named.get((step.host, target)),
+                argv=argv,
+                trace=trace,
+                timeout=timeout * time_scale,
+                marks=_marks(scenario, number, step),
+            )
+        )
+        for name in (step.as_, str(step.start[0]) if step.start else None):
+            if name:
+                named[step.host, name] = number
+    return tuple(planned)
+
+
+def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """What is executed, and whether it is one of the lab's programs (whose calls are traced) and not a tool."""
+    if not words:
+        return (), False
+    name, *rest = map(str, words)
+    if name in beside:
+        return ("python3", "-IS", f"@{name}.py", *rest), True
+    if (PROGRAMS / f"{name}.py").is_file():
+        return ("python3", "-IS", f"{PROGRAM_FOLDER}/{name}.py", *rest), True
+    return (name, *rest), False
+
+
+def _marks(scenario: Scenario, number: int, step: Step) -> dict[str, str]:
+    marks = {"": str(scenario.source.mark(("steps", number)))}
+    for index, expectation in enumerate(step.expect):
+        for name in expectation.checks():
+            marks[f"{index}.{name}"] = str(place(scenario.source, number, "expect", index, name))
+    return marks
+
+
+def printed(plan: Plan) -> str:
+    """The plan as YAML, without what was not said."""
+    value = plan.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"programs", "lesson"})
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, explicit_start=True, width=110)

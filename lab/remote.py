@@ -1,0 +1,313 @@
+"""The other end of an agent's pipe: requests with deadlines, and the observations that come back.
+
+An engine starts `python3 -I -S -c BOOTSTRAP`, writes `agent_source()` to its input, and hands the pipe to a `Remote`.
+What is asked, and what the observations mean, is for others; what the pipe carries is told in `lab.agent`.
+"""
+
+import json
+import marshal
+import sys
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lab.calls import SocketCall
+from lab.decode import packets, sockets, strace
+from lab.errors import HostError, LabError
+from lab.history import Call, Counters, Exit, Note, Observation, Output, Sockets, Tap, to_value
+
+if TYPE_CHECKING:
+    from lab.plan import PlannedHost
+
+MODULES = "wire tasks children blocked sockets programs netlink tap tables net main".split()
+ANSWER_TIME = 15.0
+
+BOOTSTRAP = """
+import json, marshal, os, sys
+from binascii import a2b_base64
+from types import ModuleType
+def read(size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(0, size - len(data))
+        if not piece:
+            sys.exit("agent: the input ended before its source")
+        data += piece
+    return data
+sys.modules["agent"] = package = ModuleType("agent")
+package.__path__ = []
+sent = json.loads(read(int(read(10))))
+for name, (source, code) in sent["modules"].items():
+    module = ModuleType("agent." + name)
+    module.__package__ = "agent"
+    setattr(package, name, module)
+    sys.modules["agent." + name] = module
+    same = sent["python"] == sys.implementation.cache_tag
+    program = marshal.loads(a2b_base64(code)) if same else compile(source, "agent/" + name + ".py", "exec")
+    exec(program, module.__dict__)
+package.main.main()
+""".strip()
+
+
+class Channel(Protocol):
+    """A pipe to an agent: both directions, no messages of anybody else in between."""
+
+    def read(self, size: int, /) -> bytes:
+        """What came, at most `size` bytes; empty at the end."""
+        ...
+
+    def write(self, data: bytes, /) -> object:
+        """Send all of it; OSError where nobody reads any more."""
+        ...
+
+    def close(self) -> object:
+        """End the agent's input, and so the agent."""
+        ...
+
+
+@cache
+def agent_source() -> bytes:
+    """What an agent's input begins with: its modules in the order of their imports, after their length in ten digits;
+    compiled too, which saves a host that runs the same Python a third of its start."""
+    folder = resources.files("lab.agent")
+    modules = {}
+    for name in MODULES:
+        source = folder.joinpath(f"{name}.py").read_text("utf-8")
+        code = marshal.dumps(compile(source, f"agent/{name}.py", "exec", dont_inherit=True))
+        modules[name] = source, b64encode(code).decode()
+    data = json.dumps({"python": sys.implementation.cache_tag, "modules": modules}).encode()
+    return b"%010d" % len(data) + data
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Where an agent runs; `strace` is its path or empty, `uid` the agent's own."""
+
+    kernel: str
+    python: str
+    machine: str
+    strace: str
+    uid: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """One of a host's interfaces; `network` is `lo` or a network's name."""
+
+    index: int
+    device: str
+    network: str
+    mac: str
+    addresses: tuple[str, ...]
+
+
+@dataclass
+class _Trace:
+    """What strace wrote of a step, and what it was read as, so far."""
+
+    lines: list[str] = field(default_factory=list)
+    read: int = 0
+    observations: tuple[Observation, ...] = ()
+
+
+class Remote:
+    """One host's agent. Its methods raise HostError where it refuses, died, or does not answer in time."""
+
+    def __init__(self, host: str, channel: Channel) -> None:
+        self.host = host
+        self._channel = channel
+        self._changed = threading.Condition()
+        self._answers: dict[int, dict[str, Any] | None] = {}
+        self._number = 0
+        self._death = ""
+        self._seen: list[Observation] = []
+        self._calls: dict[int, Call] = {}
+        self._traces: dict[int, _Trace] = {}
+        self._networks: dict[int, str] = {1: "lo"}
+        self._reader = threading.Thread(target=self._read, name=f"agent of {host}", daemon=True)
+        self._reader.start()
+
+    def hello(self) -> Hello:
+        """Where the agent runs; the first answer proves that it does."""
+        return Hello(**self.request("hello"))
+
+    def configure(self, host: "PlannedHost", forbidden: Sequence[str] = ()) -> tuple[Device, ...]:
+        """Set the host's routes, none of them to the `forbidden` addresses, and begin to tap its interfaces."""
+        addresses = {
+            address: item.network for item in host.interfaces for address in (item.address, item.ipv6) if address
+        }
+        routes = [{"to": route.to, "via": route.via} for route in host.routes]
+        raw = self.request("configure", addresses=addresses, routes=routes, forbidden=list(forbidden))["interfaces"]
+        devices = tuple(Device(**{**item, "addresses": tuple(item["addresses"])}) for item in raw)
+        self._networks.update({device.index: device.network for device in devices})
+        return devices
+
+    def drain(self) -> Tap:
+        """Take all packets up to now; the proof that the tap was awake until now."""
+        result = self.request("drain")
+        tap = Tap(self.host, result["from"], result["until"], result["seen"], result["dropped"])
+        self.keep(tap)
+        return tap
+
+    def call(self, step: int, call: SocketCall, pending: bool, timeout: float) -> bool:
+        """Make the call. Whether it ended: a pending one is left once it sleeps in the kernel, any at its timeout."""
+        plain = {
+            "targets": call.targets,
+            "receiver": call.receiver,
+            "method": call.method,
+            "arguments": call.arguments,
+        }
+        return self._ended("call", timeout, step=step, call=plain, pending=pending, timeout=timeout)
+
+    def start(self, step: int, argv: Sequence[str], trace: bool, files: Mapping[str, str] | None = None) -> int:
+        """Start a program, `@NAME` being one of the files; its process id."""
+        result = self.request("start", step=step, argv=list(argv), trace=trace, files=dict(files or {}))
+        return int(result["pid"])
+
+    def join(self, step: int, timeout: float) -> bool:
+        """Wait for a pending call or a program; whether it ended, with all that it showed."""
+        return self._ended("join", timeout, step=step, timeout=timeout)
+
+    def stop(self, step: int, grace: float, because: str) -> bool:
+        """End a program; whether it did."""
+        return self._ended("stop", grace, step=step, grace=grace, because=because)
+
+    def sockets(self, step: int) -> Sockets:
+        """The socket table now."""
+        result = self.request("sockets")
+        tables = {name: b64decode(data) for name, data in result["tables"].items()}
+        return Sockets(self.host, result["time"], step, sockets.rows(tables))
+
+    def counters(self, step: int) -> Counters:
+        """The kernel's counters now."""
+        result = self.request("counters")
+        values = sockets.counters(result["netstat"], result["snmp"], result["snmp6"])
+        return Counters(self.host, result["time"], step, values)
+
+    def firewall(self, argv: Sequence[str]) -> tuple[int, str]:
+        """An iptables command's status, and what it said."""
+        result = self.request("firewall", argv=list(argv))
+        return result["code"], result["output"]
+
+    def link(self, network: str, state: str) -> None:
+        """Take the interface of a network `up` or `down`."""
+        self.request("link", network=network, state=state)
+
+    def stay(self) -> None:
+        """Let the agent, and all that it runs, go on when its pipe ends."""
+        self.request("stay")
+
+    def keep(self, observation: Observation) -> None:
+        """Make an observation part of what was seen."""
+        with self._changed:
+            self._seen.append(observation)
+
+    def observations(self) -> list[Observation]:
+        """All that was seen so far, pending calls included; the order is the caller's to make."""
+        with self._changed:
+            traced = [seen for step, trace in self._traces.items() for seen in self._decoded(step, trace)]
+            return [*self._seen, *self._calls.values(), *traced]
+
+    def close(self) -> None:
+        """End the agent and with it all that it runs."""
+        self._channel.close()
+        if self._reader is not threading.current_thread():
+            self._reader.join(5)
+
+    def request(self, do: str, patience: float = ANSWER_TIME, /, **fields: Any) -> dict[str, Any]:
+        """Ask the agent, and wait that many seconds for its answer."""
+        with self._changed:
+            self._check(do)
+            self._number += 1
+            number = self._number
+            self._answers[number] = None
+        try:
+            self._channel.write(json.dumps({"id": number, "do": do, **fields}).encode() + b"\n")
+        except (OSError, ValueError, LabError) as error:
+            self._die(f"nobody reads its input any more ({error})")
+        with self._changed:
+            self._changed.wait_for(lambda: self._answers[number] is not None or self._death, patience)
+            answer = self._answers.pop(number)
+            if answer is None:
+                self._check(do)
+                raise HostError(
+                    f"{self.host}: no answer to {do!r} within {patience:g} s; "
+                    "the machine may be overloaded: try again, or with a larger time scale"
+                )
+        if "error" in answer:
+            raise HostError(f"{self.host}: {answer['error']}")
+        return dict(answer["result"])
+
+    def _ended(self, do: str, patience: float, /, **fields: Any) -> bool:
+        return bool(self.request(do, patience + ANSWER_TIME, **fields)["ended"])
+
+    def _check(self, do: str) -> None:
+        if self._death:
+            raise HostError(
+                f"{self.host}: the agent ended before it answered {do!r}: {self._death}; "
+                "was its host removed, or out of memory? Run it again"
+            )
+
+    def _die(self, reason: str) -> None:
+        with self._changed:
+            self._death = self._death or reason
+            self._changed.notify_all()
+
+    def _read(self) -> None:
+        reason, rest = "its output ended", b""
+        try:
+            while data := self._channel.read(1 << 18):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+        except (OSError, LabError) as error:
+            reason = str(error)
+        except Exception as error:  # whoever waits must hear of it
+            reason = f"it wrote what is not the agent's protocol ({error!r})"
+        self._die(reason)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message.pop("event", None)
+        with self._changed:
+            if kind is None:
+                if message["id"] in self._answers:  # else: the asker did not wait for it
+                    self._answers[message["id"]] = message
+                    self._changed.notify_all()
+            elif kind == "call":
+                call = self._call(message)
+                self._calls[call.step] = call
+            elif kind == "trace":
+                trace = self._traces.setdefault(message["step"], _Trace())
+                trace.lines += message["lines"]
+            else:
+                self._seen += self._observed(kind, message)
+
+    def _observed(self, kind: str, message: dict[str, Any]) -> Sequence[Observation]:
+        if kind == "frames":
+            return [self._packet(*frame) for frame in message["frames"]]
+        if kind == "output":
+            return [Output(self.host, **message | {"data": b64decode(message["data"])})]
+        return [{"exit": Exit, "note": Note}[kind](self.host, **message)]
+
+    def _call(self, message: dict[str, Any]) -> Call:
+        values = {name: to_value(value) for name, value in message.items()}
+        ends = {name: tuple(values[name]) if values[name] else None for name in ("local", "remote")}
+        return Call(self.host, **values | ends | {"arguments": tuple(values["arguments"])})
+
+    def _packet(self, when: int, index: int, outgoing: bool, size: int, data: str) -> Observation:
+        interface = self._networks.get(index, f"interface-{index}")
+        frame = b64decode(data)
+        return packets.decode(frame, host=self.host, time=when, interface=interface, outgoing=outgoing, size=size)
+
+    def _decoded(self, step: int, trace: _Trace) -> tuple[Observation, ...]:
+        """Decoded anew when lines were added: a call may end long after it began."""
+        if trace.read < len(trace.lines):
+            calls, unread = strace.decode(trace.lines, host=self.host, step=step)
+            latest = max((seen.time for seen in (*self._seen, *calls)), default=0)
+            trace.observations = (*calls, *(Note(self.host, latest, "trace", step, line) for line in unread))
+            trace.read = len(trace.lines)
+        return trace.observations

@@ -1,0 +1,118 @@
+"""A Report in the forms that people and programs read, a module a format; here are the words that the forms share.
+
+Nothing here judges, and nothing trusts what it shows: a program's output reaches a terminal or a file only `clean`.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lab.checks.base import Outcome
+from lab.judge import Judgement, Report, StepReport
+
+LONGEST = 1000
+
+
+def clean(text: str) -> str:
+    r"""One line, made harmless: control characters, line ends and invisible ones are written out (`\x1b`, `\n`)."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _written_out(char) for char in text)
+
+
+def _written_out(char: str) -> str:
+    if unicodedata.category(char) == "Zs":
+        return " "
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def clip(text: str, longest: int = LONGEST) -> str:
+    """The text, or its beginning and how many characters are left out."""
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]} ... ({len(text) - longest:,} more characters)"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: `0.2 ms`, `24 ms`, `1.02 s`, `6.1 s`, `2 min 5 s`."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds == 0:
+        return "0 ms"
+    for below, scale, digits, unit in (
+        (0.00995, 1000, 1, "ms"),
+        (0.9995, 1000, 0, "ms"),
+        (1.995, 1, 2, "s"),
+        (59.95, 1, 1, "s"),
+    ):
+        if seconds < below:
+            return f"{seconds * scale:.{digits}f} {unit}"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that kept a case from passing: `place` is `file:line:column`, `words` say what, `check` names the check
+    (empty where it was none)."""
+
+    outcome: Outcome
+    place: str
+    words: str
+    check: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}" + (f" [{self.check}]" if self.check else "")
+
+
+def fault(step: StepReport, judgement: Judgement) -> Fault:
+    """A check that did not pass: `expected X, observed Y`; `check` says `on HOST` where another looked."""
+    expected, observed = (clean(clip(text)) for text in (judgement.verdict.expected, judgement.verdict.observed))
+    check = judgement.check + (f" on {judgement.on}" if judgement.on != step.host else "")
+    words = f"expected {expected}, observed {observed}"
+    return Fault(judgement.verdict.outcome, clean(judgement.mark), words, clean(check))
+
+
+def faults(report: Report) -> Iterator[Fault]:
+    """All that kept a case from passing, in the order of its steps."""
+    for step in report.steps:
+        if step.problem:
+            yield Fault(Outcome.ERROR, clean(step.mark), clean(clip(step.problem)))
+        for judgement in step.judgements:
+            if judgement.verdict.outcome is not Outcome.PASS:
+                yield fault(step, judgement)
+    for problem in report.problems:
+        yield Fault(Outcome.ERROR, clean(report.file), clean(clip(problem)))
+
+
+def decided(report: Report, siblings: Iterable[Report]) -> str:
+    """What decided a case, in a few words: the reason why it did not pass; else what was observed where the scenario's
+    cases (`siblings`) part, connects first."""
+    if report.outcome is Outcome.SKIPPED:
+        return clean(clip(report.skipped))
+    if report.outcome is not Outcome.PASS:
+        return next((found.words for found in faults(report) if found.outcome is report.outcome), "")
+    parting = _parting([_checks(sibling) for sibling in siblings])
+    checks = _checks(report)
+    connects = {key: judgement for key, judgement in checks.items() if judgement.check == "connect"}
+    choice = [
+        *(judgement for key, judgement in connects.items() if key in parting),
+        *list(connects.values())[-1:],
+        *(judgement for key, judgement in checks.items() if key in parting),
+        *list(checks.values())[-1:],
+    ]
+    return clean(clip(choice[0].verdict.observed)) if choice else ""
+
+
+Checks = dict[tuple[int, int], Judgement]
+
+
+def _checks(report: Report) -> Checks:
+    """The judgements by their step's number and their place in it, which are the same in every case."""
+    return {(step.number, place): judgement for step in report.steps for place, judgement in enumerate(step.judgements)}
+
+
+def _parting(cases: Sequence[Checks]) -> set[tuple[int, int]]:
+    """The checks of which different cases expect different things."""
+    keys = {key for case in cases for key in case}
+    return {key for key in keys if len({case[key].verdict.expected for case in cases if key in case}) > 1}

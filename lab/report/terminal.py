@@ -1,0 +1,175 @@
+"""A run on a terminal, as it happens: for a projector, for 80 columns without colour, and for a log.
+
+The words and shapes carry the meaning, colour only repeats it. The console is given (`console.make_console`), so that
+cases which run at once can each write to a buffer of their own, replayed in order. Importing this module imports rich:
+do it late.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+
+from lab.checks.base import Outcome
+from lab.judge import Judgement, Report, StepReport
+from lab.plan import Plan, PlannedStep
+from lab.report import clip, decided, duration, fault, faults
+from lab.report.console import Screen
+
+SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
+ASCII_SHAPES = SHAPES | {Outcome.PASS: "+", Outcome.FAIL: "x"}
+STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "bold"}
+WIDEST_VERDICT = len("- SKIPPED")
+
+
+class Terminal:
+    """Listens to a run. `paced` waits for Enter after each question that a step asks."""
+
+    def __init__(self, console: Console, paced: bool = False) -> None:
+        self.paced = paced
+        self.screen = Screen(console)
+        self._origin: int | None = None
+
+    def scenario_begins(self, title: str, file: str) -> None:
+        """The claim, and where it is written."""
+        self.screen.say(title, style="bold")
+        self.screen.say(file)
+
+    def case_begins(self, plan: Plan, parameters: Mapping[str, object]) -> None:
+        """The case's heading: its parameters, and who has which address."""
+        self._origin = None
+        self.screen.gap()
+        self.screen.rule(plan.case or plan.scenario)
+        values = (f"{name} = {clip(_plain(value), 60)}" for name, value in parameters.items())
+        if parameters:
+            self.screen.say(", ".join(values), indent=3)
+        hosts = [f"{host.name} {', '.join(face.address for face in host.interfaces)}".rstrip() for host in plan.hosts]
+        self.screen.say("; ".join(hosts) if len(hosts) <= 8 else f"{len(hosts)} hosts", indent=3)
+
+    def progress(self, text: str) -> None:
+        """What the lab is busy with, while hosts come up."""
+        self.screen.progress(text)
+
+    def step_begins(self, planned: PlannedStep, text: str) -> None:
+        """What will be done, and the question that the step asks first."""
+        self.screen.gap()
+        self.screen.say(text, lead=f"{planned.number + 1:2}. ", style="bold")
+        if planned.step.predict:
+            self.screen.say(planned.step.predict, indent=4, lead="? ", style="bold")
+            if self.paced:
+                self.pause("Enter shows it")
+
+    def step_ends(self, report: StepReport, output: bytes) -> None:
+        """What the program wrote, what was expected and seen, and why; times count from the case's first step."""
+        self.screen.output(output, indent=4)
+        if report.problem:
+            self._verdict(Outcome.ERROR, f"{report.mark}: {clip(report.problem)}")
+        for judgement in report.judgements:
+            self._judgement(report, judgement)
+        if report.because:
+            self.screen.say(report.because, indent=4, lead="Because: ")
+        if report.started is not None:
+            self._origin = report.started if self._origin is None else self._origin
+            took = "not ended" if report.ended is None else f"took {duration((report.ended - report.started) / 1e9)}"
+            self.screen.say(f"at {duration((report.started - self._origin) / 1e9)}, {took}", indent=4)
+
+    def case_ends(self, report: Report, run_folder: Path | None) -> None:
+        """The case's outcome; and the folder with its evidence, if it failed."""
+        missed = [step for step in report.steps if step.started is None and not step.problem]
+        if missed and report.outcome is not Outcome.SKIPPED:
+            self.screen.gap()
+            self.screen.say(f"{len(missed)} of {len(report.steps)} steps not reached, from: {missed[0].text}", indent=4)
+        for problem in report.problems:
+            self._verdict(Outcome.ERROR, f"{report.file}: {clip(problem)}")
+        self.screen.gap()
+        reason = f": {clip(report.skipped)}" if report.skipped else f" in {duration(report.seconds)}"
+        self._verdict(report.outcome, f"{report.case or report.scenario}{reason}", indent=0)
+        if run_folder and report.outcome in (Outcome.FAIL, Outcome.ERROR):
+            self.screen.line(f"evidence: {run_folder}", indent=2)
+
+    def summary(self, reports: Sequence[Report], seconds: float, run: Path | None = None) -> None:
+        """The table of the cases, the lesson (of a single scenario), what failed and where, and one line that counts.
+        `run` is the run's folder."""
+        scenarios = {(report.scenario, report.file) for report in reports}
+        self.screen.gap()
+        self._table(reports)
+        if len(scenarios) == 1 and reports[0].lesson.strip():
+            self._lesson(reports[0].lesson)
+        self._failures(reports)
+        self.screen.gap()
+        counts = Counter(report.outcome for report in reports)
+        words = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing ran"
+        plural = "" if len(reports) == 1 else "s"
+        self.screen.say(f"{len(reports)} case{plural}: {words} in {duration(seconds)}", style="bold")
+        if run:
+            self.screen.line(f"saved in {run}")
+
+    def kept(self, commands: Mapping[str, str]) -> None:
+        """The hosts that were left up, and the command that enters each."""
+        self.screen.gap()
+        self.screen.say("The hosts are still up. To enter one:", style="bold")
+        for host, command in commands.items():
+            self.screen.line(f"{host}:", indent=2)
+            self.screen.line(command, indent=4)
+
+    def pause(self, prompt: str) -> None:
+        """Wait for Enter, where there is somebody who could press it."""
+        self.screen.pause(prompt)
+
+    def _verdict(self, outcome: Outcome, text: str, indent: int = 4) -> None:
+        lead = f"{self._shape(outcome)}  "
+        self.screen.say(text, indent=indent, lead=lead, lead_style=STYLES[outcome])
+
+    def _judgement(self, step: StepReport, judgement: Judgement) -> None:
+        verdict = judgement.verdict
+        if verdict.outcome is not Outcome.PASS:
+            self._verdict(verdict.outcome, str(fault(step, judgement)))
+            return
+        where = f" on {judgement.on}" if judgement.on != step.host else ""
+        same = verdict.expected == verdict.observed
+        seen = "as expected" if same else f"observed {clip(verdict.observed)}"
+        self._verdict(verdict.outcome, f"{judgement.check}{where}: {clip(verdict.expected)}, {seen}")
+
+    def _table(self, reports: Sequence[Report]) -> None:
+        """A row a case; scenarios, where there are several, have a line of their own."""
+        several = len({report.scenario for report in reports}) > 1
+        name = min(max([4, *(len(report.case or report.scenario) for report in reports)]), 32)
+        time = max([4, *(len(duration(report.seconds)) for report in reports)])
+        what = max(12, self.screen.width - name - WIDEST_VERDICT - time - 8)
+        heads = ("case", name, "bold"), ("outcome", WIDEST_VERDICT, "bold"), ("what decided", what, "bold")
+        self.screen.cells(*heads, ("time", -time, "bold"))
+        for scenario, group in groupby(reports, key=lambda report: report.scenario):
+            siblings = list(group)
+            if several:
+                self.screen.say(scenario, style="bold")
+            for report in siblings:
+                self.screen.cells(
+                    (report.case or scenario, name, ""),
+                    (self._shape(report.outcome), WIDEST_VERDICT, STYLES[report.outcome]),
+                    (decided(report, siblings), what, ""),
+                    (duration(report.seconds), -time, ""),
+                )
+
+    def _lesson(self, lesson: str) -> None:
+        self.screen.gap()
+        self.screen.say("The lesson", style="bold")
+        for full, lines in groupby(lesson.strip().splitlines(), key=lambda line: bool(line.strip())):
+            self.screen.say(" ".join(lines) if full else "", indent=2 if full else 0)
+
+    def _failures(self, reports: Sequence[Report]) -> None:
+        """What did not pass, each on one line that begins with its place in the file."""
+        for report in reports:
+            if report.outcome in (Outcome.FAIL, Outcome.ERROR):
+                self.screen.gap()
+                self._verdict(report.outcome, ".".join(filter(None, (report.scenario, report.case))), indent=0)
+                for found in faults(report):
+                    self.screen.line(str(found))
+
+    def _shape(self, outcome: Outcome) -> str:
+        return f"{(ASCII_SHAPES if self.screen.ascii else SHAPES)[outcome]} {outcome}"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) and value else repr(value)

@@ -1,0 +1,214 @@
+"""Plan + Deployment -> History: the only loop that acts.
+
+It does what each step says, through the host's agent, and waits for facts: a table is read again until it shows what
+the step expects or the deadline has passed. What the facts mean is `judge`'s to say.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from lab.calls import parse_call
+from lab.checks.base import Outcome
+from lab.engines.base import Deployment
+from lab.errors import HostError
+from lab.history import Exit, History, Note, Observation
+from lab.judge import StepReport, judge_step
+from lab.model import firewall_rule, seconds
+from lab.plan import Plan, PlannedStep
+from lab.remote import Remote
+
+SETTLE_SECONDS = 1.0
+POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
+GRACE_SECONDS = 1.0
+# What may come true a moment after its cause; the rest is over when the step is, but for a program left running.
+SETTLING = frozenset({"listening", "sockets", "counters", "stdout", "stderr"})
+
+
+class Listener(Protocol):
+    """Who is told of each step as it happens."""
+
+    def step_begins(self, planned: PlannedStep) -> None: ...
+
+    def step_ends(self, report: StepReport, history: History) -> None: ...
+
+
+class StepProblem(Exception):
+    """A step could not be done; what follows it cannot be judged."""
+
+
+def run(plan: Plan, deployment: Deployment, versions: Mapping[str, str], listener: Listener) -> History:
+    """Every step in order, to the last one or to the first that could not be done: its problem is noted."""
+    return _Run(plan, deployment, versions).whole(listener)
+
+
+class _Run:
+    def __init__(self, plan: Plan, deployment: Deployment, versions: Mapping[str, str]) -> None:
+        self.plan = plan
+        self.deployment = deployment
+        self.agents = deployment.agents
+        self.notes: list[Observation] = []
+        for what, text in versions.items():
+            self._note("", what, text=text)
+
+    def whole(self, listener: Listener) -> History:
+        counted = self._hosts_with("counters")
+        for host in counted:
+            self.agents[host].keep(self.agents[host].counters(-1))
+        for planned in self.plan.steps:
+            listener.step_begins(planned)
+            done = self._step(planned)
+            history = self.history()
+            listener.step_ends(judge_step(self.plan, history, planned), history)
+            if not done:
+                break
+        self._end_programs()
+        return self.history()
+
+    def history(self) -> History:
+        """All that was observed so far."""
+        seen = [item for agent in self.agents.values() for item in agent.observations()]
+        return History.of([*self.notes, *seen])
+
+    def _step(self, planned: PlannedStep) -> bool:
+        """Do it and look; False where it could not be done."""
+        self._note(planned.step.host, "step-begin", planned.number)
+        try:
+            ACTS[planned.step.action](self, planned)
+            self._observe(planned)
+        except (StepProblem, HostError) as problem:
+            self._note(planned.step.host, "problem", planned.number, str(problem))
+            return False
+        return True
+
+    def _observe(self, planned: PlannedStep) -> None:
+        """Read what the step's checks ask for, until they pass or the deadline for what settles has passed."""
+        names = {name for expectation in planned.step.expect for name in expectation.checks()}
+        started = planned.step.action == "start"
+        settling = names if started else names & SETTLING
+        limit = planned.timeout if started else SETTLE_SECONDS * self.plan.time_scale
+        deadline = self.deployment.now() + (int(limit * 1e9) if settling else 0)
+        pause = POLL_SECONDS
+        while True:
+            self._drain()
+            self._read_tables(planned)
+            self._note(planned.step.host, "step-end", planned.number)
+            if self.deployment.now() >= deadline or not (settling and self._unsettled(planned, settling)):
+                return
+            self.notes.pop()
+            self.deployment.sleep(pause)
+            pause = min(2 * pause, SLOWEST_POLL_SECONDS)
+
+    def _unsettled(self, planned: PlannedStep, settling: Collection[str]) -> bool:
+        """Whether a check may still come to pass; what a program that has ended has not done, it will not do."""
+        history = self.history()
+        if any(ended.step == planned.number for ended in history.all(Exit)):
+            settling = SETTLING - {"stdout", "stderr"}
+        report = judge_step(self.plan, history, planned)
+        return any(item.check in settling and item.verdict.outcome is not Outcome.PASS for item in report.judgements)
+
+    def _drain(self) -> None:
+        for agent in self.agents.values():
+            agent.drain()
+
+    def _read_tables(self, planned: PlannedStep) -> None:
+        """The last reading of a step is the one that is kept."""
+        for expectation in planned.step.expect:
+            agent = self.agents[expectation.on or planned.step.host]
+            checks = expectation.checks()
+            if checks.keys() & {"listening", "sockets"}:
+                agent.keep(agent.sockets(planned.number))
+            if "counters" in checks:
+                agent.keep(agent.counters(planned.number))
+
+    def _hosts_with(self, check: str) -> set[str]:
+        return {
+            expectation.on or planned.step.host
+            for planned in self.plan.steps
+            for expectation in planned.step.expect
+            if check in expectation.checks()
+        }
+
+    def _end_programs(self) -> None:
+        for planned in self.plan.steps:
+            if planned.step.action == "start" and self._begun(planned.number):
+                with suppress(HostError):
+                    self.agents[planned.step.host].stop(planned.number, 0.0, "case-end")
+
+    def _begun(self, number: int) -> bool:
+        return any(isinstance(note, Note) and note.step == number for note in self.notes)
+
+    def _note(self, host: str, what: str, step: int = -1, text: str = "") -> None:
+        self.notes.append(Note(host, self.deployment.now(), what, step, text))
+
+    def _agent(self, planned: PlannedStep) -> Remote:
+        return self.agents[planned.step.host]
+
+    def _start(self, planned: PlannedStep) -> None:
+        self._agent(planned).start(planned.number, planned.argv, planned.trace, self._files(planned))
+
+    def _files(self, planned: PlannedStep) -> dict[str, str]:
+        return {name: text for name, text in self.plan.programs.items() if f"@{name}.py" in planned.argv}
+
+    def _run(self, planned: PlannedStep) -> None:
+        self._start(planned)
+        if planned.step.as_ is None:
+            self._join(planned, planned.number)
+
+    def _join(self, planned: PlannedStep, number: int) -> None:
+        agent = self._agent(planned)
+        if agent.join(number, planned.timeout):
+            return
+        acted = next(item for item in self.plan.steps if item.number == number)
+        if acted.step.action == "call":
+            raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
+        agent.stop(number, GRACE_SECONDS, "timeout")
+        raise StepProblem(
+            f"the program had not ended after {planned.timeout:g} s and was stopped; `start` leaves one running"
+        )
+
+    def _stop(self, planned: PlannedStep) -> None:
+        self._agent(planned).stop(self._target(planned), GRACE_SECONDS * self.plan.time_scale, "stopped")
+
+    def _call(self, planned: PlannedStep) -> None:
+        call = parse_call(planned.step.call or "")
+        pending = planned.step.as_ is not None
+        ended = self._agent(planned).call(planned.number, call, pending, planned.timeout)
+        if not pending and not ended:
+            raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
+
+    def _wait(self, planned: PlannedStep) -> None:
+        if planned.target is None:
+            self.deployment.sleep(seconds(planned.step.wait or "") * self.plan.time_scale)
+        else:
+            self._join(planned, planned.target)
+
+    def _firewall(self, planned: PlannedStep) -> None:
+        argv = firewall_rule(planned.step.firewall or "")
+        code, output = self._agent(planned).firewall(argv)
+        if code != 0:
+            raise StepProblem(f"{argv[0]} ended with {code}: {output.strip()}")
+
+    def _link(self, planned: PlannedStep) -> None:
+        for network, state in (planned.step.link or {}).items():
+            self._agent(planned).link(network, state)
+
+    def _nothing(self, planned: PlannedStep) -> None:
+        """A bare `expect` acts on nothing."""
+
+    def _target(self, planned: PlannedStep) -> int:
+        if planned.target is None:
+            raise StepProblem("the step names no earlier one")
+        return planned.target
+
+
+ACTS: dict[str, Callable[[_Run, PlannedStep], None]] = {
+    "start": _Run._start,
+    "run": _Run._run,
+    "stop": _Run._stop,
+    "call": _Run._call,
+    "wait": _Run._wait,
+    "firewall": _Run._firewall,
+    "link": _Run._link,
+    "observe": _Run._nothing,
+}

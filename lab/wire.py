@@ -1,0 +1,157 @@
+"""packets -> who talked to whom, which way, and whether anybody was looking. Pure.
+
+A flow is what one tap saw of one connection, or of one try to make it: TCP segments between two ends, and the ICMP
+errors about them. Which call a flow belongs to is for `attempts` to say.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lab.history import History, Packet, Tap
+
+Endpoint = tuple[str, int]
+
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+_ANSWERS = {"who-has": "is-at", "neighbour-solicitation": "neighbour-advertisement"}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The packets between the caller's end and the called one, in the order of their times; never empty."""
+
+    local: Endpoint
+    remote: Endpoint
+    packets: tuple[Packet, ...]
+
+
+def awake(history: History, host: str, start: int, end: int) -> bool:
+    """Whether the host's tap missed nothing from `start` to `end` (ns): only then does an absence mean anything."""
+    reached = start
+    for tap in sorted(history.all(Tap, host), key=lambda tap: tap.time):
+        if tap.until < start or tap.time > end:
+            continue
+        if tap.time > reached or tap.dropped:
+            return False
+        reached = max(reached, tap.until)
+    return reached >= end and reached > start
+
+
+@lru_cache(maxsize=4096)
+def plain(address: str) -> str:
+    """An address as packets carry it: no scope, IPv4-mapped ones as IPv4, the unspecified ones as loopback (which is
+    where a connect to them goes). A name stays a name."""
+    address = _ANY.get(address, address).partition("%")[0]
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and not a name."""
+    try:
+        ipaddress.ip_address(plain(text))
+    except ValueError:
+        return False
+    return True
+
+
+def ends(packet: Packet) -> tuple[Endpoint, Endpoint] | None:
+    """From which end to which a packet went; of an ICMP error, those of the packet that it is about. None where ports
+    do not apply."""
+    if packet.about:
+        _, source, sport, destination, dport = packet.about
+        return (source, sport), (destination, dport)
+    if packet.protocol in ("tcp", "udp"):
+        return (packet.source, packet.sport), (packet.destination, packet.dport)
+    return None
+
+
+def outbound(packet: Packet, remote: Endpoint) -> bool:
+    """Whether it went from the caller's end towards the called one, whichever host looks."""
+    between = ends(packet)
+    return between is not None and matches(remote, between[1]) != bool(packet.about)
+
+
+def flows(packets: Iterable[Packet], remote: Endpoint, protocol: str = "tcp") -> tuple[Flow, ...]:
+    """The flows to a called end, in the order of their first packets. A name matches whatever has its port."""
+    found: dict[Endpoint, list[list[Packet]]] = {}
+    far: dict[Endpoint, Endpoint] = {}
+    for packet in packets:
+        between = ends(packet)
+        if between is None or protocol not in (packet.protocol, packet.about and packet.about[0]):
+            continue
+        source, destination = between
+        if matches(remote, destination):
+            local, far[source] = source, destination
+        elif matches(remote, source):
+            local, far[destination] = destination, source
+        else:
+            continue
+        lives = found.setdefault(local, [[]])
+        if _begins(packet, lives[-1]):
+            lives.append([])
+        lives[-1].append(packet)
+    all_flows = [Flow(local, far[local], tuple(life)) for local, lives in found.items() for life in lives if life]
+    return tuple(sorted(all_flows, key=lambda flow: flow.packets[0].time))
+
+
+def matches(wanted: Endpoint, seen: Endpoint) -> bool:
+    """Whether an end is the one that a call named."""
+    return wanted[1] == seen[1] and (plain(wanted[0]) == plain(seen[0]) or not is_address(wanted[0]))
+
+
+def is_syn(packet: Packet) -> bool:
+    """A first SYN, not an answer to one."""
+    return "SYN" in packet.flags and "ACK" not in packet.flags
+
+
+def _begins(packet: Packet, before: list[Packet]) -> bool:
+    """Whether a SYN begins another connection between the same ends: one that was sent again has the same number."""
+    return is_syn(packet) and bool(before) and all(packet.seq != known.seq for known in before if is_syn(known))
+
+
+def is_neighbourly(packet: Packet) -> bool:
+    """Whether it asks or tells where a neighbour is, by ARP or neighbour discovery."""
+    return packet.protocol == "arp" or packet.icmp in _ANSWERS or packet.icmp in _ANSWERS.values()
+
+
+def unanswered(packets: Iterable[Packet], start: int, end: int) -> tuple[str, ...]:
+    """The neighbours that were asked for by ARP or neighbour discovery from `start` to `end`, and never answered."""
+    within = [packet for packet in packets if start <= packet.time <= end and is_neighbourly(packet)]
+    answered = {packet.source for packet in within if packet.icmp in _ANSWERS.values()}
+    # whoever asks from the unspecified address looks for a double of its own, and hopes for no answer
+    questions = [packet for packet in within if packet.icmp in _ANSWERS and packet.source not in ("::", "0.0.0.0")]
+    asked = [_asked_for(packet) for packet in questions if packet.outgoing]
+    return tuple(dict.fromkeys(address for address in asked if address not in answered))
+
+
+def _asked_for(packet: Packet) -> str:
+    if packet.protocol == "arp":
+        return packet.destination
+    return str(ipaddress.IPv6Address(packet.data[:16])) if len(packet.data) >= 16 else packet.destination
+
+
+def label(packet: Packet) -> str:
+    """What a packet is, in a word or two: SYN, SYN-ACK, RST, FIN, DATA, ACK, `ICMP port-unreachable`, `ARP who-has`."""
+    if packet.protocol != "tcp":
+        kind = packet.protocol.upper().replace("ICMP6", "ICMP")
+        return f"{kind} {packet.icmp}".strip() if packet.icmp else "DATA" if packet.length else kind
+    if "SYN" in packet.flags:
+        return "SYN-ACK" if "ACK" in packet.flags else "SYN"
+    for flag in ("RST", "FIN"):
+        if flag in packet.flags:
+            return flag
+    return "DATA" if packet.length else "ACK"
+
+
+def describe(packet: Packet | None) -> str:
+    """`RST from 10.213.0.2:65432 on lan`."""
+    if packet is None:
+        return "nothing"
+    port = f":{packet.sport}" if packet.sport else ""
+    return f"{label(packet)} from {packet.source}{port} on {packet.interface}"

@@ -1,0 +1,32 @@
+"""Each engine in turn, and one deployment a module for all tests that leave it as they found it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from contract.house import Hand, deployed, estate
+
+from lab.engines.base import Engine
+from lab.engines.docker import DockerEngine
+from lab.engines.fake import FakeEngine
+from lab.errors import EngineError
+
+ENGINES: dict[str, Callable[[], Engine]] = {"fake": lambda: FakeEngine(trusted=True), "docker": DockerEngine}
+Hosts = Callable[[str], Hand]
+
+
+@pytest.fixture(scope="module", params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    made = ENGINES[request.param]()
+    try:
+        made.capabilities()
+    except EngineError as reason:
+        pytest.skip(f"{request.param}: {reason}")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hosts(engine: Engine) -> Iterator[Hosts]:
+    """A host of the shared deployment, by its name."""
+    with deployed(engine, "contract-shared", [2, 2, 2, 1], estate) as (plan, deployment):
+        yield lambda name: Hand(deployment, plan, name)

@@ -1,0 +1,116 @@
+"""Who talked to whom, which way, and whether anybody was looking."""
+
+import pytest
+from history_samples import CLIENT, OTHER, SERVER, Story, at
+
+from lab.history import History, Packet, Tap
+from lab.wire import awake, describe, flows, label, outbound, plain, unanswered
+
+
+def taps(*spans: tuple[float, float, int]) -> History:
+    return History.of(Tap("client", at(begin), at(end), 5, dropped) for begin, end, dropped in spans)
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        (taps((0, 10, 0)), True),
+        (taps((0, 4, 0), (4, 10, 0)), True),
+        (taps((0, 4, 0), (3, 10, 0)), True),
+        (taps((-9, 1, 3), (0.5, 10, 0)), True),
+        (taps((-9, -1, 3), (-1, 10, 0), (10, 12, 0)), True),
+        (taps(), False),
+        (taps((2, 10, 0)), False),
+        (taps((0, 8, 0)), False),
+        (taps((0, 4, 0), (5, 10, 0)), False),
+        (taps((0, 4, 0), (4, 10, 1)), False),
+    ],
+)
+def test_awake(history: History, expected: bool) -> None:
+    assert awake(history, "client", at(1.5), at(9)) is expected
+    assert awake(history, "server", at(1.5), at(9)) is False
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "::1"),
+        ("fe80:0::1%eth0", "fe80::1"),
+        ("::ffff:10.9.0.2", "10.9.0.2"),
+        ("server", "server"),
+    ],
+)
+def test_plain(address: str, expected: str) -> None:
+    assert plain(address) == expected
+
+
+def packets(story: Story) -> list[Packet]:
+    return list(story.history.all(Packet))
+
+
+def test_flows_are_told_apart_by_their_ends_and_by_their_first_numbers() -> None:
+    story = Story().syn(1).rst(2).syn(3, local=OTHER).icmp(4, "port-unreachable", local=OTHER).syn(5, seq=9)
+    story.syn(6, remote=("10.9.0.2", 81)).packet(7, protocol="udp")
+    found = flows(packets(story), SERVER)
+    assert [(flow.local, flow.remote, len(flow.packets)) for flow in found] == [
+        (CLIENT, SERVER, 2),
+        (OTHER, SERVER, 2),
+        (CLIENT, SERVER, 1),
+    ]
+
+
+def test_an_answer_alone_is_a_flow_too() -> None:
+    (flow,) = flows(packets(Story().rst(1, interface="lo")), SERVER)
+    assert flow.local == CLIENT
+
+
+def test_which_way_does_not_depend_on_the_tap() -> None:
+    story = Story().syn(1).rst(2).icmp(3, "port-unreachable")
+    story.packet(4, "SYN", interface="lo", local=("127.0.0.1", 5), remote=("127.0.0.1", 80))
+    assert [outbound(packet, SERVER) for packet in packets(story)] == [True, False, False, False]
+    assert outbound(packets(story)[-1], ("", 80))
+
+
+def asked(source: str, target: str, word: str, outgoing: bool) -> Packet:
+    data = bytes.fromhex(target)
+    return Packet("client", at(2), "lan", outgoing, "icmp6", source, "ff02::1", icmp=word, data=data)
+
+
+def test_unanswered() -> None:
+    target = "fd" + "00" * 14 + "09"
+    question = asked("fd00::3", target, "neighbour-solicitation", True)
+    answer = asked("fd00::9", target, "neighbour-advertisement", False)
+    double = asked("::", target, "neighbour-solicitation", True)
+    incoming = asked("fd00::4", target, "neighbour-solicitation", False)
+    assert unanswered([question], at(1), at(3)) == ("fd00::9",)
+    assert unanswered([question], at(3), at(4)) == ()
+    assert unanswered([question, answer], at(1), at(3)) == ()
+    assert unanswered([double, incoming], at(1), at(3)) == ()
+    arp = Story().arp(2, "who-has").arp(2.5, "who-has")
+    assert unanswered(packets(arp), at(1), at(3)) == (SERVER[0],)
+    assert unanswered(packets(arp.arp(2.6, "is-at")), at(1), at(3)) == ()
+
+
+@pytest.mark.parametrize(
+    ("flags", "length", "word"),
+    [
+        (("SYN",), 0, "SYN"),
+        (("SYN", "ACK"), 0, "SYN-ACK"),
+        (("ACK", "RST"), 0, "RST"),
+        (("ACK", "FIN", "PSH"), 5, "FIN"),
+        (("ACK", "PSH"), 5, "DATA"),
+        (("ACK",), 0, "ACK"),
+    ],
+)
+def test_label(flags: tuple[str, ...], length: int, word: str) -> None:
+    (packet,) = packets(Story().packet(1, *flags, length=length))
+    assert label(packet) == word
+
+
+def test_describe() -> None:
+    rst, icmp, arp = packets(Story().rst(1).icmp(2, "host-prohibited", protocol="icmp6").arp(3, "who-has"))
+    assert describe(rst) == "RST from 10.9.0.2:80 on lan"
+    assert describe(icmp) == "ICMP host-prohibited from 10.9.0.2 on lan"
+    assert describe(arp) == "ARP who-has from 10.9.0.3 on lan"
