@@ -149,7 +149,7 @@ def _began(tried: Try, flow: Flow) -> bool:
     if tried.local is not None and tried.local[1] != flow.local[1]:
         return False
     first = flow.packets[0].time
-    return _earliest(tried) <= first and (tried.ended is None or first <= tried.ended + TOLERANCE)
+    return _earliest(tried) <= first and (tried.ended is None or first <= tried.latest + TOLERANCE)
 
 
 def _attempt(host: str, step: int, tried: Try, flow: Flow | None, outcome: tuple[str, str]) -> Attempt:
@@ -176,7 +176,7 @@ def _outcome(around: History, host: str, tried: Try, flow: Flow | None) -> tuple
         return "unknown", "still under way: nothing asked how it ended"
     if tried.saw == "failed":
         return "failed", tried.error or ""
-    last = tried.ended + TOLERANCE
+    last = tried.latest + TOLERANCE
     within = [packet for packet in flow.packets if packet.time <= last] if flow else []
     wire = _Wire(
         sent=tuple(packet for packet in within if flow and outbound(packet, flow.remote)),
@@ -209,10 +209,13 @@ def _refused(tried: Try, wire: _Wire) -> tuple[str, str] | str:
 
 
 def _reset(tried: Try, wire: _Wire) -> tuple[str, str] | str:
-    handshake, reset = wire.answer("SYN", "ACK"), wire.answer("RST")
-    if handshake is None or reset is None or reset.time < handshake.time:
-        return "unknown", f"the caller saw ECONNRESET, but the tap saw {'no RST' if handshake else _no_handshake(wire)}"
-    return f"{describe(reset)} after the handshake"
+    handshake = wire.answer("SYN", "ACK")
+    if handshake is None:
+        return "unknown", f"the caller saw ECONNRESET, but the tap saw {_no_handshake(wire)}"
+    resets = [packet for packet in wire.answers if "RST" in packet.flags and packet.time > handshake.time]
+    if not resets:
+        return "unknown", "the caller saw ECONNRESET, but the tap saw no RST after the handshake"
+    return f"{describe(resets[0])} after the handshake"
 
 
 def _timed_out(tried: Try, wire: _Wire) -> tuple[str, str] | str:

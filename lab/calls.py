@@ -55,7 +55,7 @@ def _statement(text: str) -> ast.stmt:
         said = error.msg if isinstance(error, SyntaxError) else error
         raise ValueError(f"expected {EXAMPLE}, observed {_short(text)} ({said})") from error
     if len(body) != 1:
-        raise ValueError(f"expected one call, observed {len(body)} statements; give each a step of its own")
+        raise ValueError(f"expected one call, observed {len(body) or 'none'}; give each a step of its own")
     return body[0]
 
 

@@ -4,19 +4,31 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from lab import __version__
-from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_USAGE, LabError, ScenarioError
+from lab.errors import (
+    EXIT_ERROR,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_USAGE,
+    LabError,
+    Problem,
+    ScenarioError,
+)
 
 if TYPE_CHECKING:
     from lab.flow import Job
     from lab.judge import Report
+    from lab.report.terminal import Terminal
     from lab.scenario import Scenario
 
 ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
@@ -37,14 +49,19 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: everything that was started is gone", err=True)
+    except (click.Abort, KeyboardInterrupt) as interrupt:
+        left = getattr(interrupt, "__notes__", ["everything that was started is gone"])
+        click.echo(f"interrupted: {'; '.join(left)}", err=True)
         code = EXIT_INTERRUPTED
     except LabError as error:
         click.echo(str(error), err=True)
         code = error.exit_code
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more; the exit must not write
+        code = EXIT_ERROR
+    except Exception:
+        traceback.print_exc()
+        click.echo("the lab itself failed, as told above; nothing was judged", err=True)
         code = EXIT_ERROR
     sys.exit(code)
 
@@ -78,16 +95,13 @@ def run(
 ) -> int:
     """Run scenarios, by their names or their files' paths."""
     from lab.flow import open_session, run_jobs
-    from lab.report.console import make_console
-    from lab.report.terminal import Terminal
 
     work = _jobs(names, everything, case, repeat)
     pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
-    terminal = Terminal(make_console(sys.stderr if as_json else sys.stdout), pace)
     begun = time.monotonic()
-    with open_session(engine, keep, time_scale, terminal.progress) as session:
-        reports = run_jobs(session, work, terminal, 1 if pace else jobs)
-        terminal.summary(reports, time.monotonic() - begun, session.saved.folder)
+    with open_session(engine, keep, time_scale) as session:
+        reports = run_jobs(session, work, lambda: _terminal(as_json, pace), 1 if pace else jobs)
+        _terminal(as_json, pace).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
     return _exit_code(reports)
 
@@ -95,7 +109,7 @@ def run(
 @lab.command("list")
 def list_() -> int:
     """The scenarios that come with the lab, their cases and claims."""
-    from lab.scenario import outline, shipped
+    from lab.library import outline, shipped
 
     for path in shipped():
         title, cases = outline(path)
@@ -134,11 +148,9 @@ def check(files: tuple[str, ...]) -> int:
 def judge(name: str, as_json: bool, junit: Path | None) -> int:
     """Judge a saved run again: `latest`, its id, or its folder."""
     from lab.flow import tell_again
-    from lab.report.console import make_console
-    from lab.report.terminal import Terminal
     from lab.runs import find
 
-    terminal = Terminal(make_console(sys.stderr if as_json else sys.stdout))
+    terminal = _terminal(as_json)
     folders = find(name)
     reports = [tell_again(folder, terminal) for folder in folders]
     terminal.summary(reports, sum(report.seconds for report in reports))
@@ -197,9 +209,11 @@ def schema() -> int:
 
 def _load(names: Iterable[str]) -> "list[Scenario]":
     """The scenarios, or every mistake in all of them at once."""
-    from lab.scenario import find, load
+    from lab.library import find
+    from lab.scenario import load
 
-    scenarios, problems = [], []
+    scenarios: list[Scenario] = []
+    problems: list[Problem] = []
     for name in names:
         try:
             scenarios.append(load(find(name)))
@@ -212,8 +226,8 @@ def _load(names: Iterable[str]) -> "list[Scenario]":
 
 def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: int) -> "list[Job]":
     from lab.flow import Job
+    from lab.library import shipped
     from lab.plan import case_of
-    from lab.scenario import shipped
 
     if bool(names) == everything:
         raise click.UsageError("expected names of scenarios, or --all; lab list shows them")
@@ -226,13 +240,22 @@ def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: in
     ]
 
 
-def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | None) -> None:
-    from lab.report import json
-    from lab.report import junit as junit_report
+@cache
+def _terminal(as_json: bool, pace: bool = False) -> "Terminal":
+    from lab.report.console import make_console
+    from lab.report.terminal import Terminal
 
+    return Terminal(make_console(sys.stderr if as_json else sys.stdout), pace)
+
+
+def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | None) -> None:
     if as_json:
+        from lab.report import json
+
         click.echo(json.lines(reports, run_id), nl=False)
     if junit:
+        from lab.report import junit as junit_report
+
         try:
             junit.write_text(junit_report.document(reports, run_id), "utf-8")
         except OSError as error:

@@ -47,12 +47,7 @@ def examine(engine_name: str) -> Iterator[Line]:
     engine = open_engine(engine_name)
     yield _python()
     try:
-        capabilities = engine.capabilities()
-    except LabError as error:
-        yield Line(Level.BAD, str(error), "cure that, then `lab doctor` again")
-        return
-    try:
-        yield from _capabilities(capabilities)
+        yield from _capabilities(engine.capabilities())
         yield from _image(engine)
         yield _subnets(engine)
         yield from _leftovers(engine.leftovers())

@@ -90,7 +90,7 @@ class MissingCapability(LabError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'listen'?`, or the known words where none is near."""
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

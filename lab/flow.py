@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from lab import __version__
 from lab.engines import open_engine
-from lab.engines.base import Capabilities, Deployment, Engine
-from lab.errors import MissingCapability, SubnetTaken
+from lab.engines.base import Capabilities, Deployment, Engine, Leftover
+from lab.errors import EngineError, MissingCapability, SubnetTaken
 from lab.history import History, Output
 from lab.judge import Report, StepReport, judge, skipped
 from lab.plan import Plan, PlannedStep, make_plan, sizes
@@ -53,8 +52,10 @@ class Session:
     engine: Engine
     capabilities: Capabilities
     saved: Run
+    swept: tuple[Leftover, ...] = ()
     keep: bool = False
     time_scale: float = 1.0
+    planning: threading.Lock = field(default_factory=threading.Lock)
     interrupted: threading.Event = field(default_factory=threading.Event)
     agents: set[Remote] = field(default_factory=set)
 
@@ -62,6 +63,11 @@ class Session:
     def versions(self) -> dict[str, str]:
         """Of the lab and of what it ran on."""
         return {"lab": __version__, **self.capabilities.versions}
+
+    def go_on(self) -> None:
+        """KeyboardInterrupt where nothing is to be done any more."""
+        if self.interrupted.is_set():
+            raise KeyboardInterrupt
 
     def interrupt(self) -> None:
         """End what runs: no step begins any more, and no agent is waited for."""
@@ -71,15 +77,12 @@ class Session:
 
 
 @contextmanager
-def open_session(engine: str, keep: bool, time_scale: float, progress: Callable[[str], None]) -> Iterator[Session]:
+def open_session(engine: str, keep: bool, time_scale: float) -> Iterator[Session]:
     """An engine that answers, rid of what dead runs left, and a new run in which to save."""
     with closing(open_engine(engine)) as opened:
-        progress(f"asking {engine}")
-        capabilities = opened.capabilities()
-        for item in opened.sweep():
-            progress(f"removed {item.kind} {item.name}, left by run {item.run}")
+        capabilities, swept = opened.capabilities(), opened.sweep()
         with new_run() as saved:
-            yield Session(opened, capabilities, saved, keep, time_scale)
+            yield Session(opened, capabilities, saved, swept, keep, time_scale)
 
 
 def run_case(session: Session, job: Job, turn: "Turn") -> Report:
@@ -87,12 +90,15 @@ def run_case(session: Session, job: Job, turn: "Turn") -> Report:
     scenario, case, engine = job.scenario, job.case, session.engine
     avoid: set[str] = set()
     while True:
-        plan = make_plan(scenario, case, engine.subnets(sizes(case), avoid), session.time_scale)
+        subnets = engine.subnets(sizes(case), avoid)
+        with session.planning:  # pydantic completes a model at its first use, which is not for two threads at once
+            plan = make_plan(scenario, case, subnets, session.time_scale)
         turn.begins(plan)
         try:
             _refuse_what_is_missing(plan, session.capabilities)
             with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
                 history = run(plan, deployment, session.versions, turn)
+                session.go_on()
                 folder = session.saved.save(plan, history)
                 if session.keep:
                     deployment.keep()
@@ -128,18 +134,28 @@ def _watched(session: Session, deployment: Deployment) -> Iterator[None]:
         session.agents -= agents
 
 
-def run_jobs(session: Session, jobs: Sequence[Job], audience: Audience, side_by_side: int) -> list[Report]:
-    """The reports in the jobs' order. The first error that is no case's own ends the run; so does an interrupt."""
-    turns = [Turn(audience, job, first) for job, first in zip(jobs, _firsts(jobs), strict=True)]
+def run_jobs(
+    session: Session, jobs: Sequence[Job], make_audience: Callable[[], Audience], side_by_side: int
+) -> list[Report]:
+    """The reports in the jobs' order. The first error that is no case's own ends the run; so does an interrupt. The
+    audience is made while the first hosts come up."""
+    turns = [Turn(first) for first in _firsts(jobs)]
+    futures: list[Future[Report]] = []
     reports: list[Report] = []
     with ThreadPoolExecutor(side_by_side, thread_name_prefix="case") as pool:
-        futures = [pool.submit(_unless_interrupted, session, job, turn) for job, turn in zip(jobs, turns, strict=True)]
         try:
+            for job, turn in zip(jobs, turns, strict=True):
+                futures.append(pool.submit(_unless_interrupted, session, job, turn))
+            audience = make_audience()
+            for item in session.swept:
+                audience.progress(f"removed {item.kind} {item.name}, left by run {item.run}")
             for turn, future in zip(turns, futures, strict=True):
-                turn.take()
+                turn.take(audience)
                 reports.append(future.result())
-        except BaseException:
-            _end(session, futures)
+        except BaseException as error:
+            for turn in turns:
+                turn.leave()
+            _end(session, futures, error)
             raise
     return reports
 
@@ -151,16 +167,20 @@ def _firsts(jobs: Iterable[Job]) -> list[bool]:
 
 
 def _unless_interrupted(session: Session, job: Job, turn: "Turn") -> Report:
-    if session.interrupted.is_set():
-        raise KeyboardInterrupt
+    session.go_on()
     return run_case(session, job, turn)
 
 
-def _end(session: Session, futures: Iterable[Future[Report]]) -> None:
+def _end(session: Session, futures: Sequence[Future[Report]], error: BaseException) -> None:
+    """Wait until nothing runs any more; what could not be tidied up is told with the error that came first."""
     for future in futures:
         future.cancel()
     session.interrupt()
     wait(futures)
+    for future in futures:
+        other = None if future.cancelled() else future.exception()
+        if isinstance(other, EngineError) and other is not error:
+            error.add_note(str(other))
 
 
 def tell_again(folder: Path, audience: Audience) -> Report:
@@ -184,53 +204,63 @@ def _output(history: History, step: StepReport) -> bytes:
 class Turn:
     """A job's place before the audience: what happens early is told when its turn has come, then at once."""
 
-    def __init__(self, audience: Audience, job: Job, first: bool) -> None:
-        self._audience = audience
-        self._job = job
+    def __init__(self, first: bool) -> None:
         self._first = first
-        self._waiting: list[Callable[[], None]] | None = []
+        self._audience: Audience | None = None
+        self._early: list[Callable[[Audience], None]] = []
+        self._over = False
         self._lock = threading.RLock()
 
-    def take(self) -> None:
+    def take(self, audience: Audience) -> None:
         """It is this job's turn."""
         with self._lock:
-            early, self._waiting = self._waiting or [], None
-            for tell in early:
-                tell()
+            self._audience = audience
+            for tell in self._early:
+                tell(audience)
+            self._early.clear()
+
+    def leave(self) -> None:
+        """Nobody listens any more."""
+        with self._lock:
+            self._over = True
 
     def begins(self, plan: Plan) -> None:
         """The case has a plan; told again where its subnets were taken."""
         if self._first:
             self._first = False
-            self._tell(self._audience.scenario_begins, plan.title, plan.file)
-        self._tell(self._audience.case_begins, plan, plan.parameters)
+            self._tell(lambda audience: audience.scenario_begins(plan.title, plan.file))
+        self._tell(lambda audience: audience.case_begins(plan, plan.parameters))
 
     def progress(self, text: str) -> None:
         """What the engine is busy with; of no interest later."""
         with self._lock:
-            if self._waiting is None:
+            if self._audience and not self._over:
                 self._audience.progress(text)
 
     def step_begins(self, planned: PlannedStep) -> None:
         """A step is about to act."""
-        self._tell(self._audience.step_begins, planned, planned.text)
+        self._tell(lambda audience: audience.step_begins(planned, planned.text))
 
     def step_ends(self, report: StepReport, history: History) -> None:
         """A step was done and seen."""
-        self._tell(self._audience.step_ends, report, _output(history, report))
+        output = _output(history, report)
+        self._tell(lambda audience: audience.step_ends(report, output))
 
     def ends(self, report: Report, folder: Path) -> None:
         """The case was judged."""
-        self._tell(self._audience.case_ends, report, folder)
+        self._tell(lambda audience: audience.case_ends(report, folder))
 
     def kept(self, deployment: Deployment, plan: Plan, run_id: str) -> None:
         """The case's hosts stay up."""
         commands = {f"enter {host.name}": deployment.enter(host.name) for host in plan.hosts}
-        self._tell(self._audience.kept, commands | {"end it": f"lab sweep --run {run_id}"})
+        commands["end it"] = f"lab sweep --run {run_id}"
+        self._tell(lambda audience: audience.kept(commands))
 
-    def _tell(self, method: Callable[..., None], *arguments: object) -> None:
+    def _tell(self, tell: Callable[[Audience], None]) -> None:
         with self._lock:
-            if self._waiting is None:
-                method(*arguments)
+            if self._over:
+                return
+            if self._audience:
+                tell(self._audience)
             else:
-                self._waiting.append(partial(method, *arguments))
+                self._early.append(tell)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lab.calls import parse_call
 
-MAX_HOSTS, MAX_NETWORKS, MAX_STEPS = 64, 16, 1000
+MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
 ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link")
@@ -28,7 +28,7 @@ _PACKETS = re.compile(rf"none|({_PACKET.pattern}|\.\.\.)( *, *({_PACKET.pattern}
 
 def seconds(text: str) -> float:
     """`500 ms`, `3 s`, `1.5 min` as seconds; ValueError says the form."""
-    match = _DURATION.fullmatch(text)
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if not match:
         raise ValueError(f"expected a time, as in 500 ms or 3 s, observed {text!r}")
     value = float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
@@ -39,9 +39,9 @@ def seconds(text: str) -> float:
 
 def amount(value: int | str) -> tuple[int, float]:
     """`3`, `">= 2"`, `"< 5"`, `"2..4"` as (least, most), both included."""
-    if isinstance(value, int):
+    if type(value) is int:
         return value, value
-    match = _AMOUNT.fullmatch(value)
+    match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if not match or (match[1] and match[3]):
         raise ValueError(f'expected a number or a range, as in 3, ">= 2" or "2..4", observed {value!r}')
     low = int(match[2])
@@ -104,14 +104,18 @@ def firewall_rule(text: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _form(meaning: Callable[[Any], Any]) -> AfterValidator:
-    """A validator that asks for the meaning and keeps the text."""
+def _checked(meaning: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Asks for the meaning, and keeps the text."""
 
     def check(value: Any) -> Any:
         meaning(value)
         return value
 
-    return AfterValidator(check)
+    return check
+
+
+def _form(meaning: Callable[[Any], Any]) -> AfterValidator:
+    return AfterValidator(_checked(meaning))
 
 
 def _one_or_many(value: Any) -> Any:
@@ -126,12 +130,25 @@ def _pattern(form: re.Pattern[str]) -> dict[str, Any]:
     return {"pattern": f"^({form.pattern})$"}
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-CaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{0,30}$")]
-Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-Sysctl = Annotated[str, Field(pattern=r"^net(\.[A-Za-z0-9_-]+)+$")]
-Duration = Annotated[str, _form(seconds), Field(json_schema_extra=_pattern(_DURATION))]
-Amount = int | Annotated[str, _form(amount), Field(json_schema_extra=_pattern(_AMOUNT))]
+NAME = r"^[a-z][a-z0-9-]{0,30}$"
+CASE = r"^[a-z][a-z0-9.-]{0,30}$"
+PARAMETER = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
+SYSCTL = r"^net(\.[A-Za-z0-9_-]+)+$"
+ERRNO = r"^E[A-Z0-9]+$"
+FORMS = {
+    NAME: "a name (small letters, digits, -; at most 31)",
+    CASE: "a name (small letters, digits, -, .; at most 31)",
+    PARAMETER: "a parameter's name (letters, digits, -, _; at most 63)",
+    SYSCTL: "a setting of the network's, as in net.ipv4.tcp_syn_retries",
+    ERRNO: "an errno's name, as in ECONNREFUSED",
+}
+
+Name = Annotated[str, Field(pattern=NAME)]
+CaseName = Annotated[str, Field(pattern=CASE)]
+Parameter = Annotated[str, Field(pattern=PARAMETER)]
+Sysctl = Annotated[str, Field(pattern=SYSCTL)]
+Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_extra=_pattern(_DURATION))]
+Amount = Annotated[int | Annotated[str, Field(json_schema_extra=_pattern(_AMOUNT))], BeforeValidator(_checked(amount))]
 PacketKind = Annotated[str, _form(packet_kind), Field(json_schema_extra=_pattern(_PACKET))]
 Packets = Annotated[str, _form(packet_pattern), Field(json_schema_extra=_pattern(_PACKETS))]
 Argv = Annotated[tuple[str | int, ...], Field(strict=False, min_length=1)]
@@ -201,7 +218,7 @@ class Expectation(Model):
         None, description="how the step's attempts to connect ended"
     )
     raises: str | None = Field(None, description="the exception's class, as in ConnectionRefusedError; or nothing")
-    errno: Annotated[str, Field(pattern=r"^E[A-Z0-9]+$")] | None = Field(None, description="as in ECONNREFUSED")
+    errno: Annotated[str, Field(pattern=ERRNO)] | None = Field(None, description="as in ECONNREFUSED")
     returns: Any = Field(None, description="what the call returned; {name: value} for the names it assigned")
     within: Duration | None = Field(None, description="the attempt, call or program took at most this long")
     after: Duration | None = Field(None, description="it took at least this long")
@@ -218,9 +235,7 @@ class Expectation(Model):
     sockets: Annotated[
         tuple[SocketExpectation, ...] | None,
         Field(strict=False, min_length=1),
-        BeforeValidator(
-            _none_or_many, json_schema_input_type=SocketExpectation | tuple[SocketExpectation, ...] | None
-        ),
+        BeforeValidator(_none_or_many, json_schema_input_type=SocketExpectation | tuple[SocketExpectation, ...] | None),
     ] = None
     counters: Annotated[dict[str, Amount], Field(min_length=1)] | None = Field(
         None, description="growth since the case's start, as nstat names them"
@@ -274,12 +289,12 @@ class Step(Model):
 
 
 class ScenarioFile(Model):
-    """A claim about the world, and the cases in which it comes out differently."""
+    """A claim about the world, and the cases in which it comes out differently. `scenario` holds it to its sizes."""
 
     title: Annotated[str, Field(min_length=1)]
     guide: Names = ()
     lesson: str = ""
-    networks: dict[Name, Network | None]
-    hosts: dict[Name, Host]
-    cases: dict[CaseName, dict[Parameter, Any] | None] = {}
-    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)]
+    networks: dict[Name, Network | None] = Field(json_schema_extra={"maxProperties": MAX_NETWORKS})
+    hosts: dict[Name, Host] = Field(json_schema_extra={"minProperties": 1, "maxProperties": MAX_HOSTS})
+    cases: dict[CaseName, dict[Parameter, Any] | None] = Field({}, json_schema_extra={"maxProperties": MAX_CASES})
+    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, json_schema_extra={"maxItems": MAX_STEPS})]

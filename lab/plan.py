@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from lab.addressing import Interface, address_names, interfaces_of, subnet6
-from lab.errors import UsageError
-from lab.mistakes import did_you_mean
+from lab.errors import UsageError, did_you_mean
+from lab.library import PROGRAMS
+from lab.mistakes import place
 from lab.model import Host, Model, Step, seconds
-from lab.scenario import PROGRAMS, Case, Numbered, Scenario, place, steps_of
+from lab.rules import Numbered
+from lab.scenario import Case, Scenario, steps_of
 
 PROGRAM_FOLDER = "/opt/lab/programs"
 STEP_TIMEOUT = 10.0
@@ -193,10 +195,10 @@ def _routes(
                         frontier.append(beyond)
                         first[beyond] = first.get(network, (name, network))
     routes = []
-    for network, (router, shared) in first.items():
-        via = next(item for item in interfaces[router] if item.network == shared)
-        routes.append(Route(to=networks[network].subnet, via=via.address))
-        to6 = networks[network].subnet6
+    for beyond, (neighbour, shared) in first.items():
+        via = next(item for item in interfaces[neighbour] if item.network == shared)
+        routes.append(Route(to=networks[beyond].subnet, via=via.address))
+        to6 = networks[beyond].subnet6
         if to6 and via.ipv6:
             routes.append(Route(to=to6, via=via.ipv6))
     return tuple(routes)
@@ -261,7 +263,7 @@ def _marks(scenario: Scenario, number: int, step: Step) -> dict[str, str]:
     marks = {"": str(scenario.source.mark(("steps", number)))}
     for index, expectation in enumerate(step.expect):
         for name in expectation.checks():
-            marks[f"{index}.{name}"] = str(place(scenario.source, number, "expect", index, name))
+            marks[f"{index}.{name}"] = str(place(scenario.source, ("steps", number, "expect", index, name)))
     return marks
 
 

@@ -4,7 +4,7 @@ It does what each step says, through the host's agent, and waits for facts: a ta
 the step expects or the deadline has passed. What the facts mean is `judge`'s to say.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -21,8 +21,9 @@ from lab.remote import Remote
 SETTLE_SECONDS = 1.0
 POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
 GRACE_SECONDS = 1.0
+NAP_SECONDS = 0.25
 # What may come true a moment after its cause; the rest is over when the step is, but for a program left running.
-SETTLING = frozenset({"listening", "sockets", "counters", "stdout", "stderr"})
+SETTLING = frozenset({"listening", "sockets", "counters", "stdout", "stderr", "peer", "local"})
 
 
 class Listener(Protocol):
@@ -61,8 +62,10 @@ class _Run:
             history = self.history()
             listener.step_ends(judge_step(self.plan, history, planned), history)
             if not done:
-                break
+                self._end_programs()
+                return self.history()
         self._end_programs()
+        self._take_the_rest()
         return self.history()
 
     def history(self) -> History:
@@ -89,8 +92,9 @@ class _Run:
         limit = planned.timeout if started else SETTLE_SECONDS * self.plan.time_scale
         deadline = self.deployment.now() + (int(limit * 1e9) if settling else 0)
         pause = POLL_SECONDS
+        lookers = {expectation.on or planned.step.host for expectation in planned.step.expect}
         while True:
-            self._drain()
+            self._drain(lookers and lookers | {planned.step.host})
             self._read_tables(planned)
             self._note(planned.step.host, "step-end", planned.number)
             if self.deployment.now() >= deadline or not (settling and self._unsettled(planned, settling)):
@@ -107,9 +111,18 @@ class _Run:
         report = judge_step(self.plan, history, planned)
         return any(item.check in settling and item.verdict.outcome is not Outcome.PASS for item in report.judgements)
 
-    def _drain(self) -> None:
-        for agent in self.agents.values():
-            agent.drain()
+    def _drain(self, hosts: Iterable[str]) -> None:
+        """Take what the hosts' taps hold; those on which nobody looks keep it for later."""
+        for host in hosts:
+            self.agents[host].drain()
+
+    def _take_the_rest(self) -> None:
+        """The packets that nobody asked for; a host that is gone, though no later step missed it, is a problem."""
+        for host in self.agents:
+            try:
+                self._drain([host])
+            except HostError as problem:
+                self._note(host, "problem", text=str(problem).removeprefix(f"{host}: "))
 
     def _read_tables(self, planned: PlannedStep) -> None:
         """The last reading of a step is the one that is kept."""
@@ -178,10 +191,13 @@ class _Run:
             raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
 
     def _wait(self, planned: PlannedStep) -> None:
-        if planned.target is None:
-            self.deployment.sleep(seconds(planned.step.wait or "") * self.plan.time_scale)
-        else:
+        if planned.target is not None:
             self._join(planned, planned.target)
+            return
+        end = self.deployment.now() + int(seconds(planned.step.wait or "") * self.plan.time_scale * 1e9)
+        while (left := (end - self.deployment.now()) / 1e9) > 0:
+            self.deployment.sleep(min(left, NAP_SECONDS))
+            self._agent(planned).hello()  # a host that died is not waited for
 
     def _firewall(self, planned: PlannedStep) -> None:
         argv = firewall_rule(planned.step.firewall or "")

@@ -2,29 +2,29 @@
 
 A step is a template until its case and its hosts' addresses are known, so a scenario keeps the steps as they were
 written; `steps_of` makes them for one case. Loading tries every case with sample addresses: what loads can be planned.
+What cannot be read is told once and then left out, so that it hides no other mistake and causes none.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from lab import model
 from lab.addressing import address_names
-from lab.calls import SocketCall, parse_call
-from lab.checks import CHECKS
-from lab.errors import Mark, Problem, ScenarioError, UsageError
-from lab.mistakes import did_you_mean, problems_of
-from lab.model import ACTIONS, TOOLS, Host, Network, ScenarioFile, Step
+from lab.errors import Problem, ScenarioError, did_you_mean
+from lab.library import programs_of
+from lab.mistakes import place, problems_of
+from lab.model import ACTIONS, Host, Model, Network, ScenarioFile, Step
+from lab.rules import Numbered, Rules
 from lab.source import Path_, Source, read
 from lab.template import expand, names_in
 
-ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = ROOT / "scenarios"
-PROGRAMS = ROOT / "images" / "host" / "programs"
 ONLY_CASE = "only"
+RESERVED = {"lo": "the loopback interface", "unused": "an address that no host has", "localhost": "every host itself"}
 SAMPLE_SUBNETS = tuple(f"192.168.{number}.0/24" for number in range(model.MAX_NETWORKS))
 
 
@@ -51,41 +51,13 @@ class Scenario:
     programs: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Numbered:
-    """A step of one case: its number in the file, and its value."""
-
-    number: int
-    step: Step
-
-
-def find(name: str) -> Path:
-    """The file of a scenario, by its name or its path; UsageError with what was meant."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or "/" in name:
-        return path
-    found = SCENARIOS / f"{name}.yaml"
-    if not found.is_file():
-        raise UsageError(f"no scenario is named {name!r}" + did_you_mean(name, (item.stem for item in shipped())))
-    return found
-
-
-def shipped() -> list[Path]:
-    """The files of the scenarios that come with the lab, by name."""
-    return sorted(SCENARIOS.glob("*.yaml"))
-
-
-def outline(path: Path) -> tuple[str, list[str]]:
-    """A file's title and the names of its cases, without a look for mistakes."""
-    value = read(path).value
-    found = value if isinstance(value, dict) else {}
-    cases = found.get("cases")
-    return str(found.get("title", "")), list(cases) if isinstance(cases, dict) else []
-
-
 def load(path: Path) -> Scenario:
     """The scenario in a file; ScenarioError with every mistake in it."""
-    source = read(path)
+    return scenario_of(read(path), path)
+
+
+def scenario_of(source: Source, path: Path) -> Scenario:
+    """The scenario in a source that stands, or could stand, at the path; ScenarioError with every mistake in it."""
     return _Loader(source, path).load()
 
 
@@ -107,11 +79,18 @@ def in_case(raw_step: Mapping[str, Any], case: str) -> bool:
 
 def case_names(parameters: Mapping[str, Any], addresses: Mapping[str, str]) -> dict[str, Any]:
     """What `{...}` may name in a case's steps; the parameters may themselves name addresses."""
-    return {**addresses, **expand(dict(parameters), addresses, lambda path, name: None)}
+    return {**addresses, **{name: expand(value, addresses, _left) for name, value in parameters.items()}}
 
 
 def _impossible(path: Path_, name: str) -> None:
     raise LookupError(f"{name} at {path} is unknown; was the scenario loaded?")
+
+
+def _left(path: Path_, name: str) -> None:
+    """It was told before."""
+
+
+Noun = TypeVar("Noun", bound=Model)
 
 
 class _Loader:
@@ -121,290 +100,251 @@ class _Loader:
         self.source = source
         self.path = path
         self.problems: list[Problem] = []
+        self.unquoted: list[Problem] = []
+        self.refused: dict[tuple[Path_, str], list[tuple[str, Mapping[str, Any]]]] = {}
+        self.raw: dict[str, Any] = source.value if isinstance(source.value, dict) else {}
+        self.parameters = self._cases()
 
     def load(self) -> Scenario:
-        raw = self.source.value
-        if not isinstance(raw, dict):
-            raise ScenarioError([self._problem((), "expected a mapping (title, networks, hosts, cases, steps)")])
-        cases = raw.get("cases") or {ONLY_CASE: {}}
-        named = {name: value or {} for name, value in cases.items()} if isinstance(cases, dict) else {ONLY_CASE: {}}
-        heads = {name: self._head(raw, value if isinstance(value, dict) else {}) for name, value in named.items()}
-        complete = {name: head for name, head in heads.items() if head is not None}
-        if len(complete) == len(heads):
-            self._whole(raw, named, complete)
-        if self.problems:
+        if not isinstance(self.source.value, dict):
+            self._add((), "expected a mapping with title, networks, hosts, cases and steps")
             raise ScenarioError(self.problems)
-        head = next(iter(complete.values()))
-        return Scenario(
-            name=self.path.stem,
-            title=head.title,
-            guide=head.guide,
-            lesson=head.lesson,
-            cases=tuple(self._case(name, named[name], head) for name, head in complete.items()),
-            source=self.source,
-            programs=self._programs_beside(),
-        )
+        self.raw = {key: self._quoted(value, self._names(), (key,)) for key, value in self.raw.items()}
+        self.parameters = self._cases()
+        heads = {name: self._head(name) for name in self.parameters or [ONLY_CASE]}
+        cases = tuple(self._case(name, head) for name, head in heads.items())
+        steps = self.raw.get("steps")
+        if isinstance(steps, list) and self._small(cases, steps):
+            self._look_closely(cases, steps)
+        programs = self._programs_beside()
+        if problems := self._sifted():
+            raise ScenarioError(problems)
+        head = next(iter(heads.values()))
+        return Scenario(self.path.stem, head.title, head.guide, head.lesson, cases, self.source, programs)
 
-    def _head(self, raw: dict[str, Any], parameters: dict[str, Any]) -> ScenarioFile | None:
-        """The file as a case sets it, without its steps' values, which need addresses. None where it is wrong."""
-        shape = dict(raw)
-        for key in ("networks", "hosts"):
-            shape[key] = expand(raw.get(key), parameters, self._unknown((key,), parameters, "no parameter"))
-        steps = raw.get("steps")
-        if isinstance(steps, list):
-            shape["steps"] = [{"host": "host"}] * len(steps)
+    def _cases(self) -> dict[str, dict[str, Any]]:
+        """The cases' parameters; what is no case is told by the model."""
+        cases = self.raw.get("cases") or {ONLY_CASE: {}}
+        found = {name: value or {} for name, value in cases.items()} if isinstance(cases, dict) else {}
+        if len(found) > model.MAX_CASES:
+            self._add(("cases",), f"expected at most {model.MAX_CASES} cases, observed {len(found)}")
+            return {}
+        return {name: value for name, value in found.items() if isinstance(value, dict)}
+
+    def _names(self) -> set[str]:
+        """All that braces may name, in one case or another."""
+        hosts, networks = (list(dict(_items(self.raw, key))) for key in ("hosts", "networks"))
+        addresses = {f"{host}.{network}" for host in hosts for network in networks}
+        parameters = {name for parameters in self.parameters.values() for name in parameters}
+        return parameters | addresses | {f"{name}.ipv6" for name in addresses} | {f"{name}.unused" for name in networks}
+
+    def _quoted(self, value: Any, names: Collection[str], path: Path_) -> Any:
+        """The value with `{name}` for what YAML took for a mapping, since nobody quoted it."""
+        if isinstance(value, list):
+            return [self._quoted(item, names, (*path, index)) for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        name = next(iter(value), "")
+        deep = len(path) > (2 if path[0] == "cases" else 1)
+        if deep and len(value) == 1 and value[name] is None and name in names:
+            words = f'expected text, observed a mapping; quote it: "{{{name}}}"'
+            self.unquoted.append(Problem(self.source.mark(path), words))
+            return f"{{{name}}}"
+        return {key: self._quoted(item, names, (*path, key)) for key, item in value.items()}
+
+    def _head(self, case: str) -> ScenarioFile:
+        """The file as a case sets it, without its steps' values, which need addresses. What is wrong in it is told,
+        and replaced by what causes no other mistake."""
+        parameters = self.parameters.get(case, {})
+        spots = {key: self.raw[key] for key in ("networks", "hosts") if key in self.raw}
+        shape = self.raw | expand(spots, parameters, self._refuse((), case, parameters))
+        if isinstance(self.raw.get("steps"), list):
+            shape["steps"] = [{"host": "host"}] * len(self.raw["steps"])
         try:
             return ScenarioFile.model_validate(shape)
         except ValidationError as error:
-            self.problems += problems_of(error, ScenarioFile, self.source, ())
-        return None
+            self.problems += problems_of(error, ScenarioFile, self.source, (), case)
+        networks: dict[str, Network | None] = {
+            name: _valid(Network, value or {}) or Network(ipv6=True) for name, value in _items(shape, "networks")
+        }
+        anywhere = Host(networks=tuple(networks))
+        hosts = {name: _valid(Host, value) or anywhere for name, value in _items(shape, "hosts")}
+        return ScenarioFile.model_construct(title="", networks=networks, hosts=hosts, steps=())
 
-    def _whole(self, raw: dict[str, Any], named: dict[str, Any], heads: dict[str, ScenarioFile]) -> None:
-        for head in heads.values():
-            self._sizes(head)
-            self._hosts(head)
-        if self.problems:
-            return
-        for number, step in enumerate(raw["steps"]):
-            self._only(number, step, list(named))
-        for name, head in heads.items():
-            self._case_steps(self._case(name, named[name], head), raw["steps"], head)
-        self._unused(named, names_in([raw["steps"], raw["hosts"], raw["networks"]]))
-
-    def _case(self, name: str, parameters: dict[str, Any], head: ScenarioFile) -> Case:
+    def _case(self, name: str, head: ScenarioFile) -> Case:
         networks = {network: value or Network() for network, value in head.networks.items()}
-        return Case(name, parameters, networks, head.hosts)
+        return Case(name, self.parameters.get(name, {}), networks, head.hosts)
 
-    def _sizes(self, head: ScenarioFile) -> None:
-        for key, most in (("hosts", model.MAX_HOSTS), ("networks", model.MAX_NETWORKS), ("steps", model.MAX_STEPS)):
-            if len(getattr(head, key)) > most:
-                self._add((key,), f"expected at most {most} {key}, observed {len(getattr(head, key))}")
+    def _small(self, cases: Sequence[Case], steps: list[Any]) -> bool:
+        """Whether nothing is larger than a lab may be."""
+        before = len(self.problems)
+        for key, most, sizes in (
+            ("hosts", model.MAX_HOSTS, [len(case.hosts) for case in cases]),
+            ("networks", model.MAX_NETWORKS, [len(case.networks) for case in cases]),
+            ("steps", model.MAX_STEPS, [len(steps)]),
+        ):
+            if max(sizes) > most:
+                self._add((key,), f"expected at most {most} {key}, observed {max(sizes)}")
+        return len(self.problems) == before
 
-    def _hosts(self, head: ScenarioFile) -> None:
-        if not head.hosts:
-            self._add(("hosts",), "expected at least one host")
-        for name, host in head.hosts.items():
+    def _look_closely(self, cases: Sequence[Case], steps: list[Any]) -> None:
+        for number, step in enumerate(steps):
+            if isinstance(step, dict):
+                self._only(number, step)
+            else:
+                self._add(("steps", number), "expected a step: a mapping with the key 'host'")
+        for case in cases:
+            self._hosts(case)
+            self._values(case)
+            if case.hosts:
+                self._steps(case, steps)
+        self._unused()
+
+    def _hosts(self, case: Case) -> None:
+        if not case.hosts:
+            self._add(("hosts",), "expected at least one host, observed none")
+        for name, host in case.hosts.items():
             for index, network in enumerate(host.networks):
                 path: Path_ = ("hosts", name, "networks", index)
-                if network not in head.networks:
-                    self._add(path, f"no network is named {network!r}" + did_you_mean(network, head.networks))
+                if network not in case.networks:
+                    words = f"no network is named {network!r}" + did_you_mean(network, case.networks)
+                    self._add(path, words, case.name)
                 if network in host.networks[:index]:
-                    self._add(path, f"expected each network once, observed {network!r} again")
+                    self._add(path, f"expected each network once, observed {network!r} again", case.name)
             if host.router and len(host.networks) < 2:
-                self._add(("hosts", name, "router"), "expected a router to have two networks or more")
-        if "lo" in head.networks:
-            self._add(("networks", "lo"), "expected another name: lo is the loopback interface")
+                words = "expected a router to have two networks or more"
+                self._add(("hosts", name, "router"), words, case.name)
+        for key, found in (("networks", case.networks), ("hosts", case.hosts)):
+            for name in found.keys() & RESERVED.keys():
+                self._add((key, name), f"expected another name: {name} is {RESERVED[name]}", key=True)
 
-    def _unused(self, named: dict[str, Any], used: set[str]) -> None:
-        for case, parameters in named.items():
-            for name in parameters:
-                if name not in used:
-                    words = f"the parameter {name!r} is used nowhere" + did_you_mean(name, used)
-                    self._add(("cases", case, name), words)
-
-    def _only(self, number: int, raw: Any, cases: list[str]) -> None:
-        only = raw.get("only", []) if isinstance(raw, dict) else []
-        for index, name in enumerate(only if isinstance(only, list) else [only]):
-            if name not in cases:
-                self._add(
-                    ("steps", number, "only", index), f"no case is named {name!r}" + did_you_mean(str(name), cases)
-                )
-
-    def _case_steps(self, case: Case, raw_steps: list[Any], head: ScenarioFile) -> None:
-        samples = address_names(case.networks, case.hosts, SAMPLE_SUBNETS[: len(case.networks)])
+    def _values(self, case: Case) -> None:
+        """Of the parameters."""
+        addresses = self._addresses(case)
         for name, value in case.parameters.items():
             path: Path_ = ("cases", case.name, name)
             if name in case.hosts:
-                self._add(path, f"expected a parameter with a name of its own, observed the host's name {name!r}")
-            expand(value, samples, self._unknown(path, samples, "no host's address"))
-        names = case_names(case.parameters, samples)
-        unknown = f"in case {case.name!r} no parameter and no host's address"
-        steps = []
+                words = f"expected a parameter with a name of its own, observed the host's name {name!r}"
+                self._add(path, words, key=True)
+            expand(value, addresses, self._refuse(path, case.name, addresses))
+
+    def _unused(self) -> None:
+        used = names_in([self.raw.get(key) for key in ("steps", "hosts", "networks")])
+        told: set[str] = set()
+        for case, parameters in self.parameters.items():
+            named = {name for name in parameters if re.fullmatch(model.PARAMETER, name)}
+            for name in sorted(named - used - told - dict(_items(self.raw, "hosts")).keys()):
+                told.add(name)
+                words = f"the parameter {name!r} is used nowhere" + did_you_mean(name, used)
+                self._add(("cases", case, name), words, key=True)
+
+    def _only(self, number: int, raw: dict[str, Any]) -> None:
+        only = raw.get("only", [])
+        for index, name in enumerate(only if isinstance(only, list) else [only]):
+            if name not in list(self.parameters):
+                words = f"no case is named {name or 'nothing'!r}" + did_you_mean(str(name), self.parameters)
+                self._add(("steps", number, "only", index), words)
+
+    def _addresses(self, case: Case) -> dict[str, str]:
+        """Sample addresses; a host on a network that there is not may have one on each."""
+        everywhere = {"networks": tuple(case.networks)}
+        hosts = {
+            name: host if set(host.networks) <= case.networks.keys() else host.model_copy(update=everywhere)
+            for name, host in case.hosts.items()
+        }
+        return address_names(case.networks, hosts, SAMPLE_SUBNETS[: len(case.networks)])
+
+    def _steps(self, case: Case, raw_steps: list[Any]) -> None:
+        names = case_names(case.parameters, self._addresses(case))
+        steps: list[Numbered] = []
+        doubtful: set[str] = set()
         for number, raw in enumerate(raw_steps):
-            if not isinstance(raw, dict):
-                self._add(("steps", number), "expected a step: a mapping with the key 'host'")
-            elif in_case(raw, case.name):
-                step = self._step(number, expand(raw, names, self._unknown(("steps", number), names, unknown)))
-                if step is not None:
+            if isinstance(raw, dict) and in_case(raw, case.name):
+                value = expand(raw, names, self._refuse(("steps", number), case.name, names))
+                step, whole = self._step(number, value, case.name)
+                if step:
                     steps.append(Numbered(number, step))
-        _Rules(self, head, steps, self.path).hold()
+                if not whole:
+                    host = value.get("host")
+                    doubtful |= {host} if host in list(case.hosts) else set(case.hosts)
 
-    def _unknown(self, base: Path_, known: Mapping[str, Any], words: str) -> Any:
-        def tell(path: Path_, name: str) -> None:
-            self._add((*base, *path), f"{words} is named {name!r}{did_you_mean(name, known)}; a brace itself is {{{{")
+        def tell(item: Numbered, path: Path_, message: str) -> None:
+            self._add(("steps", item.number, *path), message, case.name)
 
-        return tell
+        Rules(case.hosts, programs_of(self.path.parent), doubtful, tell).hold(steps)
 
-    def _step(self, number: int, value: dict[str, Any]) -> Step | None:
+    def _step(self, number: int, value: dict[str, Any], case: str) -> tuple[Step | None, bool]:
+        """The step, without what is wrong in it; None where nothing can be said of it. And whether it does all that it
+        was meant to do."""
+        wrong: set[Any] = set()
         try:
             step = Step.model_validate(value)
         except ValidationError as error:
-            self.problems += problems_of(error, Step, self.source, ("steps", number))
-            return None
+            self.problems += problems_of(error, Step, self.source, ("steps", number), case)
+            wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
+            rest = _valid(Step, {key: item for key, item in value.items() if key not in wrong})
+            if rest is None or wrong & {*ACTIONS, "as"}:
+                return None, False
+            step = rest
         given = [name for name in ACTIONS if getattr(step, name) is not None]
-        if len(given) > 1 or (not given and not step.expect):
+        if len(given) > 1 or not (given or step.expect or "expect" in wrong):
             message = f"expected one of {', '.join(ACTIONS)}, or expect alone; observed {' and '.join(given) or 'none'}"
             self._add(("steps", number), message)
-            return None
-        return step
+            return None, False
+        return step, True
+
+    def _refuse(self, base: Path_, case: str, known: Mapping[str, Any]) -> Any:
+        def refuse(path: Path_, name: str) -> None:
+            self.refused.setdefault(((*base, *path), name), []).append((case, known))
+
+        return refuse
+
+    def _sifted(self) -> list[Problem]:
+        """The problems without those that follow from a name not replaced at the same place, or that differ in no more
+        than their hints. Where no case can be read, its names cannot be missed."""
+        names = [Problem(place(self.source, path), self._words(path, name)) for path, name in self.refused]
+        told = self.unquoted + (names if self.parameters else [])
+        causes = {problem.mark for problem in self.unquoted + names}
+        told += [problem for problem in self.problems if problem.mark not in causes]
+        return list({(problem.mark, problem.message.split("; ")[0]): problem for problem in reversed(told)}.values())
+
+    def _words(self, path: Path_, name: str) -> str:
+        """Why a name could not be replaced, in all cases that have the place or in some."""
+        found = self.refused[path, name]
+        cases, known = [case for case, _ in found], found[0][1]
+        if name in known:
+            holds = "a long text" if isinstance(known[name], str) else "a list or a mapping"
+            return f"expected a short text or a number to put in, observed {holds} in {name!r}"
+        what = {"cases": "host's address", "steps": "parameter and no host's address"}.get(str(path[0]), "parameter")
+        where = f" in case {', '.join(cases)}" if path[0] != "cases" and len(cases) < self._cases_at(path) else ""
+        return f"no {what} is named {name!r}{where}{did_you_mean(name, known)}; a brace itself is {{{{"
+
+    def _cases_at(self, path: Path_) -> int:
+        """How many cases have what stands at the path."""
+        if path[0] != "steps":
+            return len(self.parameters)
+        return sum(in_case(self.raw["steps"][path[1]], case) for case in self.parameters)
 
     def _programs_beside(self) -> dict[str, str]:
-        folder = self.path.parent / "programs"
-        return {item.stem: item.read_text("utf-8") for item in sorted(folder.glob("*.py"))} if folder.is_dir() else {}
-
-    def _problem(self, path: Path_, message: str) -> Problem:
-        return Problem(self.source.mark(path), message)
-
-    def _add(self, path: Path_, message: str) -> None:
-        self.problems.append(self._problem(path, message))
-
-
-class _Rules:
-    """What must hold between the steps of one case: names known before they are used, pending steps waited for, checks
-    that fit what they judge."""
-
-    def __init__(self, loader: _Loader, head: ScenarioFile, steps: list[Numbered], path: Path) -> None:
-        self.loader = loader
-        self.head = head
-        self.steps = steps
-        self.programs = program_names(path.parent)
-        self.sockets: dict[str, set[str]] = {name: set() for name in head.hosts}
-        self.pending: dict[str, Numbered] = {}
-        self.joined: set[str] = set()
-        self.started: set[tuple[str, str]] = set()
-
-    def hold(self) -> None:
-        for item in self.steps:
-            if item.step.host not in self.head.hosts:
-                self._add(
-                    item,
-                    ("host",),
-                    f"no host is named {item.step.host!r}" + did_you_mean(item.step.host, self.head.hosts),
-                )
-                continue
-            getattr(self, f"_{item.step.action}")(item)
-            self._as(item)
-            self._expectations(item)
-        for name, item in self.pending.items():
-            if name not in self.joined:
-                self._add(
-                    item,
-                    ("as",),
-                    f"expected a later step with wait: {name}; a pending step never joined proves nothing",
-                )
-
-    def _start(self, item: Numbered) -> None:
-        argv = item.step.start or item.step.run or ()
-        key = "start" if item.step.start is not None else "run"
-        if not argv:
-            self._add(item, (key,), "expected a program and its arguments, observed an empty list")
-            return
-        program = str(argv[0])
-        if program not in self.programs and program not in TOOLS:
-            self._add(
-                item, (key, 0), f"no program is named {program!r}" + did_you_mean(program, (*self.programs, *TOOLS))
-            )
-        if key == "start":
-            self.started |= {(item.step.host, program), (item.step.host, item.step.as_ or program)}
-
-    _run = _start
-
-    def _stop(self, item: Numbered) -> None:
-        name = item.step.stop or ""
-        if (item.step.host, name) not in self.started:
-            known = [program for host, program in self.started if host == item.step.host]
-            self._add(
-                item, ("stop",), f"no program {name!r} was started on {item.step.host}" + did_you_mean(name, known)
-            )
-
-    def _call(self, item: Numbered) -> None:
-        call: SocketCall = parse_call(item.step.call or "")
-        known = self.sockets[item.step.host]
-        if call.receiver and call.receiver not in known:
-            words = f"no socket is named {call.receiver!r} on {item.step.host} yet"
-            self._add(item, ("call",), words + did_you_mean(call.receiver, known))
-        if call.targets and call.method in ("socket", "accept"):
-            known.add(call.targets[0])
-
-    def _wait(self, item: Numbered) -> None:
-        name = item.step.wait or ""
-        if name[:1].isdigit():
+        programs = {}
+        for item in sorted((self.path.parent / "programs").glob("*.py")):
             try:
-                model.seconds(name)
-            except ValueError as error:
-                self._add(item, ("wait",), str(error))
-        elif name not in self.pending:
-            self._add(
-                item, ("wait",), f"no pending step is named {name!r} before this one" + did_you_mean(name, self.pending)
-            )
-        elif self.pending[name].step.host != item.step.host:
-            self._add(item, ("host",), f"expected the host of the pending step, {self.pending[name].step.host!r}")
-        else:
-            self.joined.add(name)
+                programs[item.stem] = item.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                self._add((), f"expected a readable program in UTF-8, observed {item}: {error}")
+        return programs
 
-    def _firewall(self, item: Numbered) -> None:
-        """Its form was checked by the model; what the kernel thinks of it shows when it is set."""
-
-    def _link(self, item: Numbered) -> None:
-        for network in item.step.link or {}:
-            self._interface(item, ("link", network), network, item.step.host)
-
-    def _observe(self, item: Numbered) -> None:
-        """Nothing but expectations."""
-
-    def _as(self, item: Numbered) -> None:
-        step = item.step
-        if step.as_ is None:
-            return
-        if step.action not in ("call", "run", "start"):
-            self._add(item, ("as",), f"expected `as` with call, run or start; a {step.action} is never pending")
-        if step.as_ in self.pending or any(step.as_ == name for _, name in self.started if step.action != "start"):
-            self._add(item, ("as",), f"expected a name of its own, observed {step.as_!r} again")
-        if step.action in ("call", "run"):
-            self.pending[step.as_] = item
-            if step.expect:
-                self._add(item, ("expect",), f"expected this at `wait: {step.as_}`: the step is pending until then")
-
-    def _expectations(self, item: Numbered) -> None:
-        step = item.step
-        action = "start" if step.action == "stop" else step.action
-        if action == "wait":
-            action = self.pending[step.wait].step.action if step.wait in self.pending else "observe"
-        for index, expectation in enumerate(step.expect):
-            path: Path_ = ("expect", index)
-            checks = expectation.checks()
-            if not checks:
-                self._add(item, path, f"expected a check ({', '.join(CHECKS)}), observed none: nothing to check")
-            if expectation.on and expectation.on not in self.head.hosts:
-                message = f"no host is named {expectation.on!r}" + did_you_mean(expectation.on, self.head.hosts)
-                self._add(item, (*path, "on"), message)
-                continue
-            for name in checks:
-                fits = CHECKS[name].actions
-                if fits and action not in fits:
-                    words = f"expected `{name}` after {' or '.join(sorted(fits))}, observed it after {action}"
-                    self._add(item, (*path, name), words)
-            for network in expectation.interface or ():
-                self._interface(item, (*path, "interface"), network, expectation.on or step.host, "lo")
-
-    def _interface(self, item: Numbered, path: Path_, name: str, host: str, *more: str) -> None:
-        known = (*self.head.hosts[host].networks, *more)
-        if name not in known:
-            self._add(item, path, f"{host} has no interface on {name!r}" + did_you_mean(name, known))
-
-    def _add(self, item: Numbered, path: Path_, message: str) -> None:
-        self.loader.problems.append(Problem(place(self.loader.source, item.number, *path), message))
+    def _add(self, path: Path_, message: str, case: str = "", key: bool = False) -> None:
+        mark = self.source.key(path) if key else place(self.source, path, case)
+        self.problems.append(Problem(mark, message))
 
 
-def program_names(folder: Path) -> dict[str, Path]:
-    """The programs that a scenario in this folder may start: the lab's own, and those in `programs/` beside it."""
-    own = {item.stem: item for item in sorted(PROGRAMS.glob("*.py"))}
-    return own | {item.stem: item for item in sorted((folder / "programs").glob("*.py"))}
+def _items(shape: Mapping[str, Any], key: str) -> Iterable[tuple[str, Any]]:
+    return shape[key].items() if isinstance(shape.get(key), dict) else ()
 
 
-def place(source: Source, number: int, *path: str | int) -> Mark:
-    """Where a part of a step stands in the file, whether or not a list is written around one expectation."""
-    raw = source.value["steps"][number]
-    if path[:1] == ("expect",) and isinstance(raw.get("expect"), dict):
-        path = ("expect", *path[2:])
-    return source.mark(("steps", number, *path))
+def _valid(noun: type[Noun], value: Any) -> Noun | None:
+    try:
+        return noun.model_validate(value)
+    except ValidationError:
+        return None

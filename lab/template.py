@@ -1,7 +1,7 @@
 """`{name}` in a scenario's values, replaced once.
 
-A whole `"{x}"` keeps the value's type; within text it becomes text; in a `call` it becomes a Python literal. `{{` and
-`}}` are braces. What was put in is never looked at again. Which names there are is the caller's to say.
+A whole `"{x}"` keeps the value's type; within text it becomes text; in a step's `call` it becomes a Python literal.
+`{{` and `}}` are braces. What was put in is never looked at again. Which names there are is the caller's to say.
 """
 
 import re
@@ -9,34 +9,40 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 NAME = re.compile(r"\{\{|\}\}|\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)\}")
+MAX_INSERTED = 1000
 
 Path = tuple[str | int, ...]
-Unknown = Callable[[Path, str], None]
+Refuse = Callable[[Path, str], None]
 
 
-def expand(value: Any, names: Mapping[str, Any], unknown: Unknown, path: Path = ()) -> Any:
-    """The value with its names replaced; one that is not in `names` is told to `unknown` and left as it stands."""
+def expand(value: Any, names: Mapping[str, Any], refuse: Refuse, path: Path = ()) -> Any:
+    """The value with its names replaced. One that is not in `names`, or holds what is no text where text is wanted, is
+    told to `refuse` and left as it stands."""
     if isinstance(value, dict):
-        return {key: expand(item, names, unknown, (*path, key)) for key, item in value.items()}
+        return {key: expand(item, names, refuse, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, names, unknown, (*path, index)) for index, item in enumerate(value)]
+        return [expand(item, names, refuse, (*path, index)) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    literal = bool(path) and path[-1] == "call"
+    form = repr if path == ("call",) else _text
     whole = NAME.fullmatch(value)
-    if whole and whole[1] in names and not literal:
+    if whole and whole[1] in names and form is _text:
         return names[whole[1]]
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is None:
             return match[0][0]
-        if match[1] not in names:
-            unknown(path, match[1])
+        if match[1] not in names or not is_text(names[match[1]]):
+            refuse(path, match[1])
             return match[0]
-        inserted = names[match[1]]
-        return repr(inserted) if literal else _text(inserted)
+        return form(names[match[1]])
 
     return NAME.sub(replace, value)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value may stand within text: one plain value, and not so long that a file could blow up."""
+    return not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > MAX_INSERTED)
 
 
 def names_in(value: Any) -> set[str]:
@@ -50,8 +56,6 @@ def names_in(value: Any) -> set[str]:
 
 def _text(value: Any) -> str:
     """As YAML would have written it."""
-    return (
-        {None: "", True: "true", False: "false"}.get(value, str(value))
-        if isinstance(value, bool | None)
-        else str(value)
-    )
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -17,6 +17,7 @@ _RECEIVES = frozenset({"recv", "recvfrom", "recvmsg", "recvmmsg"})
 _UNDER_WAY = frozenset({"EINPROGRESS", "EALREADY", "EINTR", "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND"})
 _NOT_YET = frozenset({"EAGAIN", "EWOULDBLOCK", "ENOTCONN", "TIMEOUT", "ERESTARTSYS", "EINTR"})
 _DEADLINES = frozenset({"ETIMEDOUT", "TIMEOUT"})
+SLACK = 1_000_000_000  # ns that strace may take for a line, where nothing that follows tells better
 PROHIBITIONS = frozenset({"EACCES", "EPERM"})
 _BLOCKED = frozenset({"EHOSTUNREACH", "ENETUNREACH", "ENOPROTOOPT", "EHOSTDOWN", "ENETDOWN"}) | PROHIBITIONS
 
@@ -27,7 +28,8 @@ class Try:
 
     `saw` is accepted, refused, reset, timed-out, blocked (unreachable or prohibited), failed (an errno of another
     kind), under way, or pending (the call has not returned). `exact` is False where `ended` is only the latest time at
-    which it can have ended.
+    which it can have ended. `latest` is until when its packets can have been sent: strace stamps a call before it has
+    written its arguments down, and counts its duration from after that.
     """
 
     calls: tuple[Call, ...]
@@ -37,6 +39,7 @@ class Try:
     remote: Endpoint
     local: Endpoint | None
     exact: bool = True
+    latest: int = 0
 
     @property
     def started(self) -> int:
@@ -76,7 +79,23 @@ def tries(calls: Sequence[Call], exits: Mapping[int, int]) -> tuple[Try, ...]:
             gone = ends.get(id(life[0]), exits.get(step) if step is not None else None)
             if _is_stream(life):
                 found.extend(_tries_of(life, gone))
+    found = [replace(tried, latest=_latest(tried, calls, exits)) for tried in found]
     return tuple(sorted(found, key=lambda tried: tried.started))
+
+
+def _latest(tried: Try, calls: Sequence[Call], exits: Mapping[int, int]) -> int:
+    """For a program, when its thread called next, or the process ended: by then the try was over."""
+    last = tried.calls[-1]
+    ended = tried.started if tried.ended is None else tried.ended
+    if not last.program:
+        return ended
+    thread = last.caller.partition(".")[0] + "."
+    later = (
+        call.time
+        for call in calls
+        if call.program and call.step == last.step and call.time > last.time and call.caller.startswith(thread)
+    )
+    return max(ended, min(later, default=exits.get(last.step, ended + SLACK)))
 
 
 def _next_lives(lives: dict[tuple[int | None, str], list[list[Call]]]) -> dict[int, int]:

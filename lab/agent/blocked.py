@@ -23,7 +23,8 @@ def _seems_asleep(thread: int) -> bool:
     """The same where /proc hides system calls (`/proc/.../syscall` is an option of the kernel)."""
     try:
         state = _read(thread, "stat").rpartition(")")[2].split()[0]
-        return state == "S" and "futex" not in _read(thread, "wchan")
+        place = _read(thread, "wchan")
+        return state == "S" and place not in ("", "0") and "futex" not in place
     except OSError:
         return False
 

@@ -6,6 +6,7 @@ Whatever may block is done in a thread, and what goes wrong in a request becomes
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -117,7 +118,7 @@ class Agent:
         self._wait(task, request, timeout)
         self._workers.do(self._sockets.perform, task)
         if pending:
-            self._workers.do(task.watch)
+            self._workers.do(task.watch, request)
 
     def _join(self, request: int, step: int, timeout: float) -> None:
         self._wait(self._find(step), request, timeout)
@@ -171,7 +172,9 @@ def main() -> None:
     os.dup2(nowhere, 1)
     threading.stack_size(STACK)
     sys.setswitchinterval(0.0005)
-    agent = Agent(Wire(source, sink))
+    wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker)  # a signal may be taken by any thread, but is handled by this one
+    agent = Agent(Wire(source, sink, wake))
 
     def leave(*_: object) -> None:
         agent.end()
@@ -184,5 +187,6 @@ def main() -> None:
     except (OSError, TypeError, ValueError) as error:
         sys.stderr.write(f"agent: {error}\n")
     while agent.stays:
-        signal.pause()
+        select.select([wake], [], [])
+        os.read(wake, 64)
     leave()

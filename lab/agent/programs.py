@@ -26,7 +26,7 @@ LIMIT = 1 << 20
 LINGER = 0.5
 BEGIN = 10
 STRACE = (
-    "strace -DDD -f --seccomp-bpf -e trace=%network,execve -e signal=none -s 64 "
+    "strace -DDD -f --seccomp-bpf -e trace=%network,close,execve -e signal=none -s 64 "
     "--absolute-timestamps=format:unix,precision:ns --syscall-times=ns -qq -o"
 ).split()
 ENVIRONMENT = {"PATH": PATH, "HOME": HOME, "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}

@@ -90,13 +90,13 @@ class Call(Task):
                 self.ends.look(sock)
             self.wire.send(self.record(None, None, None, ""))
 
-    def watch(self) -> None:
-        """Answer whoever waits as soon as the call sleeps in the kernel."""
+    def watch(self, request: int) -> None:
+        """Let the request go as soon as the call sleeps in the kernel."""
         pause = 0.0001
-        while self.awaited:
+        while self.awaited(request):
             sock = self.socket
             if self.thread and sock and asleep(self.thread, sock.fileno()):
-                self.expire()
+                self.let_go(request)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.005)
 

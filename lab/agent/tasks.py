@@ -26,10 +26,9 @@ class Task:
         self._waiting: dict[int, float] = {}
         self._lock = threading.Lock()
 
-    @property
-    def awaited(self) -> bool:
-        """Whether a request still waits."""
-        return bool(self._waiting)
+    def awaited(self, request: int) -> bool:
+        """Whether the request still waits."""
+        return request in self._waiting
 
     def wait(self, request: int, deadline: float) -> None:
         """Answer the request when the task ends or `time.monotonic()` reaches the deadline."""
@@ -59,14 +58,16 @@ class Task:
                 self.wire.refuse(request, words)
             self._waiting.clear()
 
-    def expire(self, now: float = float("inf")) -> None:
-        """Answer those whose deadline is over: it has not ended."""
+    def expire(self, now: float) -> None:
+        """Let go those whose deadline is over."""
+        for request in [request for request, deadline in list(self._waiting.items()) if deadline <= now]:
+            self.let_go(request)
+
+    def let_go(self, request: int) -> None:
+        """Answer that it has not ended, where the request still waits."""
         with self._lock:
-            late = [request for request, deadline in self._waiting.items() if deadline <= now]
-            if late:
+            if self._waiting.pop(request, None) is not None:
                 self.unended()
-            for request in late:
-                del self._waiting[request]
                 self.wire.answer(request, {"ended": False})
 
     def unended(self) -> None:

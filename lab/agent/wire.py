@@ -29,19 +29,24 @@ def text64(data: bytes) -> str:
 
 
 class Wire:
-    """Both directions of the pipe."""
+    """Both directions of the pipe. A byte on `wake` ends a wait early."""
 
-    def __init__(self, source: int, sink: int) -> None:
+    def __init__(self, source: int, sink: int, wake: int) -> None:
         self._source = source
+        self._wake = wake
         self._sink = sink
         self._rest = b""
         self._lock = threading.Lock()
         self._poll = select.poll()
         self._poll.register(source, select.POLLIN)
+        self._poll.register(wake, select.POLLIN)
 
     def receive(self, pause: float | None) -> list[Any] | None:
         """The requests that came within `pause` seconds; None at the end of the input."""
-        if not self._poll.poll(None if pause is None else max(0.0, pause * 1000)):
+        ready = dict(self._poll.poll(None if pause is None else max(0.0, pause * 1000)))
+        if self._wake in ready:
+            os.read(self._wake, 64)
+        if self._source not in ready:
             return []
         chunk = os.read(self._source, 1 << 18)
         if not chunk:

@@ -167,9 +167,12 @@ def fits(pattern: Sequence[Item], items: Sequence[Item]) -> bool:
 
 
 def _is(wanted: Item, item: Item) -> bool:
-    """Whether a packet is of a kind: `ICMP` and `ARP` alone are all of theirs, `any` is all."""
+    """Whether a packet is of a kind: `ICMP` and `ARP` alone are all of theirs; `any` is all but ARP, which asks for a
+    neighbour and is no part of the talk."""
     way, what = wanted
-    return way == item[0] and (what in ("any", item[1]) or (what in ("ICMP", "ARP") and item[1].startswith(what)))
+    if what == "any":
+        return way == item[0] and not item[1].startswith("ARP")
+    return way == item[0] and (what == item[1] or (what in ("ICMP", "ARP") and item[1].startswith(what)))
 
 
 @check("ttl", "run", "start", "call", "wait")

@@ -1,6 +1,6 @@
 """strace's lines -> Call: what a program asked of its sockets, one by one.
 
-Understands `strace -f -e trace=%network` with absolute unix times and the calls' durations, both in nanoseconds. A
+Understands `strace -f -e trace=%network,close` with absolute unix times and the calls' durations, both in nanoseconds. A
 line that is not understood is handed back, so that nobody judges by half a trace. Which calls make an attempt to
 connect is for `attempts` to say.
 """
@@ -35,6 +35,7 @@ _BYTES = re.compile(r'"((?:\\.|[^"\\])*)"(?:\.\.\.)?', re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f", "a": "\a", "b": "\b"}
 _NOT_OF_SOCKETS = ("execve(", "execveat(")  # traced where somebody wants to know that the program began
+_CLOSE = re.compile(r"close\((\d{1,9})[<)]")
 _ACCEPTS = ("accept", "accept4")
 _REMOTE = ("connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getpeername", *_ACCEPTS)
 _LOCAL = ("bind", "getsockname")
@@ -44,16 +45,25 @@ _LOCAL = ("bind", "getsockname")
 class _Lives:
     """Whose socket a descriptor is: `pid.fd`, and `pid.fd#2` once that number was given out again.
 
-    Closing is not traced, so a life begins where the kernel hands out a number. A descriptor that its thread never
-    got is another thread's, or its parent's: whoever got that number last.
+    A life begins where the kernel hands out a number for a socket, and ends where that number is closed. A descriptor
+    that its thread never got is another thread's, or its parent's: whoever got that number last.
     """
 
     numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     latest: dict[int, str] = field(default_factory=dict)
+    alive: set[str] = field(default_factory=set)
 
     def begin(self, pid: str, descriptor: int) -> None:
         self.numbers[pid, descriptor] = self.numbers.get((pid, descriptor), 0) + 1
         self.latest[descriptor] = pid
+        self.alive.add(self.caller(pid, descriptor))
+
+    def close(self, pid: str, descriptor: int) -> bool:
+        """Whether it was a socket, known and open: programs close other files too."""
+        caller = self.caller(pid, descriptor)
+        known = caller in self.alive
+        self.alive.discard(caller)
+        return known
 
     def caller(self, pid: str, descriptor: int) -> str:
         if (pid, descriptor) not in self.numbers:
@@ -83,7 +93,8 @@ def decode(lines: Sequence[str], *, host: str, step: int) -> tuple[tuple[Call, .
     unread: list[str] = []
     lives = _Lives()
     for begun, text in _whole_calls(lines, unread):
-        if text.startswith(_NOT_OF_SOCKETS):
+        closed = _CLOSE.match(text)
+        if text.startswith(_NOT_OF_SOCKETS) or (closed and not lives.close(begun.pid, int(closed[1]))):
             continue
         call = _call(begun, text, lives, host, step)
         if call is not None:
@@ -214,7 +225,7 @@ def _unescape(text: str) -> bytes:
         if code[0] == "x" and len(code) > 1:
             return chr(int(code[1:], 16))
         if code[0] in "01234567":
-            return chr(int(code, 8) & 0xFF)
+            return chr(int(code, 8))
         return _ESCAPED.get(code, code)
 
     return _ESCAPE.sub(one, text).encode("latin-1", "replace")

@@ -42,8 +42,9 @@ class Terminal:
         self._origin = None
         self.screen.gap()
         self.screen.rule(plan.case or plan.scenario)
-        values = (f"{name} = {clip(_plain(value), 60)}" for name, value in parameters.items())
-        if parameters:
+        plain = {name: value for name, value in parameters.items() if not isinstance(value, dict | list)}
+        if plain:
+            values = (f"{name} = {clip(_plain(value), 60)}" for name, value in plain.items())
             self.screen.say(", ".join(values), indent=3)
         hosts = [f"{host.name} {', '.join(face.address for face in host.interfaces)}".rstrip() for host in plan.hosts]
         self.screen.say("; ".join(hosts) if len(hosts) <= 8 else f"{len(hosts)} hosts", indent=3)

@@ -181,6 +181,13 @@ def test_a_router_forwards_with_one_less_to_live(hosts):
     }
 
 
+def test_a_route_leads_to_its_own_network_only(hosts):
+    west, loner, number = hosts("west"), hosts("loner"), port()
+    loner.listen(number)
+    assert west.connect(loner.address, number).error == "ENETUNREACH"
+    assert hosts("router").packets(number) == []
+
+
 def test_an_address_that_nobody_has(hosts):
     client, number = hosts("client"), port()
     nobody = client.address.rpartition(".")[0] + "." + str(int(client.address.rpartition(".")[2]) + 3)

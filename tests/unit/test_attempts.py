@@ -41,6 +41,12 @@ def outcome(story: Story) -> tuple[str, str]:
         ),
         (Story().call(1, error="TIMEOUT", ended=301).syn(1.1), "timed-out", "1 SYN, then silence"),
         (Story().call(1, "connect_ex", result=11, ended=301).syn(1.1), "timed-out", "1 SYN, then silence"),
+        # what comes after its own deadline, the caller did not wait for
+        (
+            Story().call(1, error="TIMEOUT", ended=301).syn(1.1).packet(600, "SYN", "ACK", back=True),
+            "timed-out",
+            "1 SYN, then silence",
+        ),
         (
             Story().call(1, error="ETIMEDOUT", ended=3070).syn(1.1).syn(1001).syn(2001),
             "timed-out",
@@ -94,6 +100,7 @@ def test_both_sides_tell_the_same(story: Story, expected: str, why: str) -> None
         (Story().call(1, error="ECONNREFUSED").handshake(1.1), "a SYN-ACK"),
         (Story().call(1, error="ECONNREFUSED").syn(1.1).icmp(1.2, "host-unreachable"), "neither RST nor ICMP"),
         (Story().call(1).handshake(1.1).call(3, "recv", error="ECONNRESET"), "no RST"),
+        (Story().call(1).syn(1.01).rst(1.05).handshake(1.1).call(3, "recv", error="ECONNRESET"), "no RST after"),
         (Story().call(1, error="TIMEOUT", ended=301), "no SYN was seen to leave"),
         (Story().call(1, error="TIMEOUT", ended=301).arp(2, "who-has"), "nobody answered for 10.9.0.2"),
         (Story(awake=False).call(1, error="TIMEOUT", ended=301).syn(1.1), "not awake"),
@@ -220,6 +227,12 @@ def test_a_reset_in_a_later_step_leaves_the_connect_accepted() -> None:
     assert [one.outcome for one in attempts(story.history, 2)] == ["reset"]
 
 
+def test_what_is_received_is_no_part_of_the_attempt() -> None:
+    story = Story().program(1).handshake(1.1).program(3, "recvfrom", result=4)
+    (attempt,) = attempts(story.history, 1)
+    assert (attempt.outcome, attempt.ended, len(attempt.calls)) == ("accepted", at(2), 1)
+
+
 def test_bytes_received_before_the_reset_make_it_no_reset_of_the_attempt() -> None:
     story = Story().program(1).handshake(1.1).rst(5)
     story.program(3, "recvfrom", result=4).program(6, "recvfrom", error="ECONNRESET")
@@ -252,6 +265,13 @@ def test_packets_of_another_host() -> None:
     assert [packet.ttl for packet in seen] == [63, 63, 63]
     assert packets_of(attempt, story.history, "client") == attempt.packets
     assert packets_of(attempt, story.history, "nobody") == ()
+
+
+def test_packets_of_another_connection_of_the_same_ports_are_not_its_own() -> None:
+    story = Story().call(1, error="ECONNREFUSED").syn(1.1).rst(1.2).syn(1.11, host="server")
+    story.handshake(400, seq=7).handshake(400, seq=7, host="server")
+    (attempt,) = attempts(story.history, 1)
+    assert len(packets_of(attempt, story.history, "server")) == 1
 
 
 def test_packets_of_another_host_where_the_port_is_unknown_are_all_to_the_target() -> None:

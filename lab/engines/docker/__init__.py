@@ -28,6 +28,7 @@ CAPABILITIES = frozenset({"capture", "firewall", "ipv6", "link", "router", "trac
 # The kernel that first had a setting; asking an older one for it fails at the start of a host.
 SYSCTLS_SINCE = {"net.ipv4.tcp_syn_linear_timeouts": (6, 5), "net.ipv4.tcp_rto_min_us": (6, 11)}
 NAMED_HOLDERS = 8
+IPV6 = Path("/proc/sys/net/ipv6")
 
 
 class DockerEngine:
@@ -49,7 +50,7 @@ class DockerEngine:
             for key, since in SYSCTLS_SINCE.items()
             if _numbers(kernel) < since
         }
-        if kernel == platform.release() and not Path("/proc/sys/net/ipv6").is_dir():
+        if kernel == platform.release() and IPV6.parent.is_dir() and not IPV6.is_dir():
             lacks["ipv6"] = "the kernel was started without IPv6"
         known = {f"sysctl:{key}" for key in SYSCTLS_SINCE} | CAPABILITIES
         versions = {"engine": f"docker {version.get('Version')}", "kernel": kernel, "image": images.image_tag()}

@@ -55,13 +55,14 @@ def _words(doing: str) -> Iterator[None]:
 
 
 def _last_words(error: BaseException) -> str:
-    """The system's reason at the bottom of the libraries' wrapping; where there is none, the wrapping's own."""
-    inner = error
-    while (below := inner.__cause__ or inner.__context__) is not None:
-        inner = below
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    """The system's reason out of the libraries' wrapping; where it gave none, the wrapping's own words."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            words = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return words
 
 
 def connect() -> "Client":

@@ -8,10 +8,9 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from lab.engines.base import Progress
 from lab.engines.docker import bodies, lease
@@ -20,8 +19,6 @@ from lab.engines.docker.sweep import WORKERS, remove_labelled
 from lab.errors import EngineError, LabError, MissingCapability, SubnetTaken
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 from lab.remote import BOOTSTRAP, Remote, agent_source
-
-T = TypeVar("T")
 
 COMMAND = ("python3", "-I", "-S", "-u", "-c", BOOTSTRAP)
 
@@ -121,13 +118,15 @@ class _Maker:
         self.pipes: list[Pipe] = []
 
     def make(self) -> dict[str, Remote]:
-        """Networks and containers at once, for a container asks for its network only when it starts."""
-        networks = [self.pool.submit(self._network, network) for network in self.plan.networks]
-        created = [self.pool.submit(self._create, host) for host in self.plan.hosts]
-        _results(networks)
-        hosts = zip(self.plan.hosts, _results(created), strict=True)
-        started = [self.pool.submit(self._start, host, *made) for host, made in hosts]
-        agents = {remote.host: remote for remote in _results(started)}
+        """All at once, for a container needs its networks only when it starts."""
+        networks = {network.name: self.pool.submit(self._network, network) for network in self.plan.networks}
+        hosts = [self.pool.submit(self._host, host, networks) for host in self.plan.hosts]
+        # Even where one fails, all are waited for: what is still being made could not be removed.
+        wait(networks.values())
+        wait(hosts)
+        for network in networks.values():
+            network.result()
+        agents = {remote.host: remote for remote in (host.result() for host in hosts)}
         self.pool.shutdown()
         self.made = True
         return agents
@@ -156,14 +155,13 @@ class _Maker:
                 raise SubnetTaken(network.subnet) from error
             raise
 
-    def _create(self, host: PlannedHost) -> tuple[str, Pipe]:
+    def _host(self, host: PlannedHost, networks: Mapping[str, Future[None]]) -> Remote:
         body = bodies.container_body(self.plan, host, self.names, self.image, COMMAND, self.client.api)
         container = self.client.create_container(self.names.of(host.name), body)
         pipe = self.client.attach(container)
         self.pipes.append(pipe)
-        return container, pipe
-
-    def _start(self, host: PlannedHost, container: str, pipe: Pipe) -> Remote:
+        for face in host.interfaces:
+            networks[face.network].result()
         if self.client.api < bodies.ENDPOINTS_AT_ONCE:
             for face in host.interfaces[1:]:
                 self.client.connect(container, self.names.of(face.network), face.address, face.ipv6)
@@ -191,12 +189,4 @@ def _why_not_started(host: PlannedHost, error: Refused) -> LabError:
         return MissingCapability(f"the kernel has no sysctl {key} for a host to set, and {host.name} needs it")
     if "invalid argument" in reason:
         return EngineError(f"host {host.name}: the kernel refuses {host.sysctls[key]!r} as value of {key}")
-    return MissingCapability(
-        f"no host may set the sysctl {key}, and {host.name} needs it: {reason.rpartition(': ')[2]}"
-    )
-
-
-def _results(futures: Sequence[Future[T]]) -> list[T]:
-    """Wait for all, even where one fails: what is still being made could not be removed."""
-    wait(futures)
-    return [future.result() for future in futures]
+    return MissingCapability(f"no host may set the sysctl {key} of the machine, and {host.name} needs it")

@@ -49,8 +49,11 @@ PURGE = (
 
 def files() -> Path:
     """The folder of the Dockerfile: beside the package in a checkout, within it where it was installed."""
-    beside, within = Path(lab.__file__).parents[1] / "images/host", Path(lab.__file__).parent / "images/host"
-    return beside if beside.is_dir() else within
+    package = Path(lab.__file__).parent
+    for folder in (package.parent / "images/host", package / "images/host"):
+        if folder.is_dir():
+            return folder
+    raise EngineError(f"expected images/host beside {package} or in it, observed neither; install the lab again")
 
 
 def digest(folder: Path, *only: str) -> str:
@@ -126,7 +129,9 @@ def _mmdebstrap(packages: Iterable[str]) -> list[str]:
         f"--include={','.join(packages)}",
         *(f"--dpkgopt=path-exclude={path}" for path in UNREAD),
         f"--customize-hook=chroot \"$1\" sh -c '{PURGE}'",
-        '--customize-hook=rm -rf "$1"/var/log/* "$1"/var/cache/debconf/*-old',
+        # What mmdebstrap copies of this machine (its name, its resolver), and what nobody reads again.
+        '--customize-hook=rm -rf "$1"/etc/hosts "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/var/log/*'
+        ' "$1"/var/cache/debconf/*-old "$1"/var/lib/apt "$1"/etc/machine-id',
         SUITE,
         "-",
     ]

@@ -150,7 +150,7 @@ class Agent:
         task.wait(request, FOREVER)
         self.world.spawn(lambda: self._perform(task))
         self._run(task, None if pending else timeout)
-        task.expire()
+        task.expire(FOREVER)
 
     def _perform(self, task: Any) -> None:
         try:
@@ -173,7 +173,7 @@ class Agent:
         task = self._find(step)
         task.wait(request, FOREVER)
         self._run(task, timeout)
-        task.expire()
+        task.expire(FOREVER)
 
     def _stop(self, step: int, grace: float, because: str) -> dict[str, Any]:
         program = self._find(step)

@@ -195,8 +195,9 @@ class Endpoint:
         """The application lets go of it."""
         self.orphan = True
         if self.state == "LISTEN":
-            for child in [it for it in self.stack.endpoints if it.parent is self]:
+            for child in [*self.queue, *(it for it in self.stack.endpoints if it.parent is self)]:
                 child._abort()
+            self.queue.clear()
             self._leave()
         elif self.remote and self.state not in ("SYN-SENT", "UNCONN", "TIME-WAIT") and (self.received or self.abort):
             self._abort()

@@ -151,8 +151,6 @@ class Host:
     def receive(self, device: Device, packet: Packet) -> None:
         """Into this host: for itself, or to be forwarded."""
         if self.owns(packet.destination):
-            if packet.destination.is_loopback and device is not self.devices[0]:
-                return
             if self._passes("INPUT", packet, device.name, ""):
                 self.tcp.receive(packet)
         elif self.sysctl("net.ipv4.ip_forward"):

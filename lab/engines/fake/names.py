@@ -1,13 +1,21 @@
 """What names mean on a fake host: host names as addresses, and options and bytes as strace writes them."""
 
+import errno
 import re
 import socket as real
 
+from lab.decode.errnos import ERRNO
 from lab.engines.fake.endpoint import as_address
 from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.wire import Address
 
 SHOWN = 64
+LINUX = {name: number for number, name in ERRNO.items()}
+
+
+def linux(number: int) -> int:
+    """This machine's errno as the number that Linux has for it."""
+    return LINUX.get(errno.errorcode.get(number, ""), number)
 
 
 def resolve(process: Process, host: str, version: int = 0) -> list[Address]:

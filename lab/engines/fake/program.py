@@ -15,7 +15,7 @@ from lab.agent.wire import Refused, Wire, text64
 from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.stdlib import modules, namespace, unknown_imports
 from lab.engines.fake.world import MICROSECOND, Killed
-from lab.scenario import PROGRAMS
+from lab.library import PROGRAMS
 
 FOLDER = PurePosixPath("/opt/lab/programs")
 LIMIT = 1 << 20

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from lab.engines.fake.endpoint import CONNECTED, Endpoint, as_text, failure
-from lab.engines.fake.names import option_name, quoted, resolve
+from lab.engines.fake.names import linux, option_name, quoted, resolve
 from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.wire import Address
 
@@ -105,7 +105,7 @@ class Socket:
     def connect_ex(self, address: Any) -> int:
         """Connect, or return the errno."""
         number = self._connect(address)
-        return errno.EAGAIN if number is None else number
+        return linux(errno.EAGAIN if number is None else number)
 
     def send(self, data: bytes, flags: int = 0) -> int:
         """Hand over bytes; how many were taken."""
@@ -168,9 +168,9 @@ class Socket:
     def close(self) -> None:
         """Let go of the connection."""
         if self._fd >= 0:
-            self.process.world.tick()
-            endpoint = self.process.descriptors.pop(self._fd, None)
-            self._fd = -1
+            number, self._fd = self._fd, -1
+            endpoint = self.process.descriptors.pop(number, None)
+            self.process.system("close", str(number), lambda: (None, 0, str(number)))
             if endpoint:
                 endpoint.close()
 
@@ -197,6 +197,10 @@ class Socket:
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> int:
         """SO_ERROR, and what setsockopt set."""
+        value = self._getsockopt(level, option)
+        return linux(value) if (level, option) == (real.SOL_SOCKET, real.SO_ERROR) else value
+
+    def _getsockopt(self, level: int, option: int) -> int:
         name = option_name(level, option)
 
         def action() -> Kernel:
@@ -274,7 +278,7 @@ class Socket:
             return 0
         if not self.process.sleep(lambda: it.state != "SYN-SENT", self._timeout):
             return None
-        return self.getsockopt(real.SOL_SOCKET, real.SO_ERROR)
+        return self._getsockopt(real.SOL_SOCKET, real.SO_ERROR)
 
     def _shake(self, it: Endpoint, target: tuple[Address, int]) -> None:
         if it.state == "SYN-SENT" and self._timeout is not None:

@@ -16,14 +16,15 @@ from typing import Any, NoReturn, Protocol
 
 from lab.calls import CONSTANT
 from lab.engines.fake.names import resolve
-from lab.engines.fake.process import SYSTEM_CALL, Process, Unmodelled
+from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.sockets import Socket
-from lab.engines.fake.world import SECOND
+from lab.engines.fake.world import MICROSECOND, SECOND
 
 HARMLESS = frozenset(
     "__future__ collections contextlib dataclasses enum errno functools itertools json math operator re string struct "
     "textwrap types typing".split()
 )
+POLL = 50 * MICROSECOND
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -63,7 +64,7 @@ class Selector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready, now or within the time-out."""
-        self._process.world.tick(SYSTEM_CALL)
+        self._process.world.tick(POLL)
         if not self._ready() and (timeout is None or timeout > 0):
             self._process.sleep(lambda: bool(self._ready()), timeout)
         return self._ready()

@@ -16,6 +16,7 @@ SECOND = 1_000_000_000
 MICROSECOND = 1_000
 TURN = 1_000 * MICROSECOND
 STUCK = 5.0
+LAST_TURNS = 20
 
 
 class Killed(BaseException):
@@ -55,7 +56,7 @@ class Actor:
             self.killed = self.stuck = True
             identity = ctypes.c_ulong(self._thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(Killed))
-            self._back.acquire(timeout=STUCK)
+            self.finished = not self._back.acquire(timeout=STUCK)
 
     def pause(self) -> None:
         """Called by the actor itself: let the others run."""
@@ -142,7 +143,7 @@ class World:
         """End all actors."""
         for actor in self.actors:
             actor.killed = True
-        while any(not actor.finished for actor in self.actors):
+        for _ in range(LAST_TURNS):
             for actor in [item for item in self.actors if not item.finished]:
                 self._turn(actor, self.now)
         self.actors.clear()

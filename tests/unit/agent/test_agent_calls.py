@@ -41,7 +41,12 @@ def test_a_connection_is_recorded_at_both_ends(agent, port):
 
     agent.call("c.sendall(b'x' * 5)")
     received = agent.call("conn.recv(10)")
-    assert (received.caller, received.function, received.arguments, received.result) == ("conn", "recv", (10,), b"xxxxx")
+    assert (received.caller, received.function, received.arguments, received.result) == (
+        "conn",
+        "recv",
+        (10,),
+        b"xxxxx",
+    )
     closed = agent.call("c.close()")
     assert closed.local == connected.local
     assert agent.call("conn.recv(10)").result == b""
@@ -173,8 +178,8 @@ def test_a_thread_sleeps_in_its_call_or_for_the_interpreter(monkeypatch, hidden)
     one, other = socket.socketpair()
     lock = threading.Lock()
     lock.acquire()
-    receiver = threading.Thread(target=one.recv, args=(1,))
-    waiter = threading.Thread(target=lock.acquire)
+    receiver = threading.Thread(target=one.recv, args=(1,), daemon=True)
+    waiter = threading.Thread(target=lock.acquire, daemon=True)
     for thread in (receiver, waiter):
         thread.start()
     deadline = time.monotonic() + 5

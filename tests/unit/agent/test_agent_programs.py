@@ -21,9 +21,9 @@ def output(agent, step, stream="stdout"):
     return b"".join(piece.data for piece in agent.of(Output, step) if piece.stream == stream)
 
 
-def wait_for_output(agent, step, text, seconds=5):
+def wait_for_output(agent, step, text, times=1, seconds=5):
     deadline = time.monotonic() + seconds
-    while text not in output(agent, step):
+    while output(agent, step).count(text) < times:
         assert time.monotonic() < deadline, f"no {text!r} within {seconds} s"
         agent.remote.join(step, 0.005)
 
@@ -51,7 +51,7 @@ def test_output_status_and_surroundings(agent, trace):
 
 
 def test_what_a_program_prints_is_never_the_agents_word(agent):
-    step, _ = run(agent, "print('{\"id\": 1, \"result\": {}}\\n' * 3)")
+    step, _ = run(agent, 'print(\'{"id": 1, "result": {}}\\n\' * 3)')
     assert output(agent, step).count(b'{"id": 1, "result": {}}\n') == 3
     assert agent.remote.hello().python
 
@@ -109,7 +109,7 @@ def test_stop_takes_what_the_program_started(agent):
         "if pid: print(pid)\nelse: signal.signal(15, signal.SIG_IGN)\nprint('up')\ntime.sleep(60)"
     )
     step = agent.start(*PYTHON, program=source)
-    wait_for_output(agent, step, b"up\nup")
+    wait_for_output(agent, step, b"up", times=2)
     (pid,) = [int(line) for line in output(agent, step).split() if line.isdigit()]
     assert agent.remote.stop(step, 5, "stopped")
     deadline = time.monotonic() + 5
@@ -161,7 +161,7 @@ def test_the_trace_of_a_live_program_is_there_and_grows(agent):
     assert [call.function for call in agent.of(Call, step)][:3] == ["socket", "bind", "listen"]
     assert agent.remote.stop(step, 1, "stopped")
     calls = agent.of(Call, step)
-    assert calls[-1].function.startswith("accept") and calls[-1].ended is None
+    assert calls[-1].function.startswith("accept") and (calls[-1].ended is None or calls[-1].error == "ERESTARTSYS")
     assert all(call.program for call in calls)
     assert agent.of(Note, step) == []
 

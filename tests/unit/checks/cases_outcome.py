@@ -41,6 +41,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("connect", PASS): [
         ("refused", refused().look("run")),
         ("accepted", accepted().look("run")),
+        ("accepted", accepted().add(Note("client", 1, "trace", 2, "another step's")).look("run")),
         ({"accepted": 1, "refused": ">= 1"}, both),
     ],
     ("connect", FAIL): [

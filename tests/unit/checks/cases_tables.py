@@ -62,6 +62,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         (listens(), table(connection("ESTAB"))),
         (listens(address=""), table(listener("127.0.0.1"))),
         (listens(address="0.0.0.0"), table(listener("::"))),
+        (listens(address=""), table(listener("::"))),
         (listens(address="::"), table(listener("0.0.0.0"))),
         (listens(protocol="udp"), table(listener("0.0.0.0"))),
         ((*listens(), *listens(81)), table(listener("0.0.0.0"))),

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from history_samples import CLIENT, OTHER, SERVER, Story
+from history_samples import CLIENT, OTHER, SERVER, Story, at
 
 from lab.checks.base import Outcome, Seen
+from lab.history import Packet
 
 PASS, FAIL, ERROR = Outcome.PASS, Outcome.FAIL, Outcome.ERROR
 LO = {"local": ("127.0.0.1", 40000), "remote": ("127.0.0.1", 80), "interface": "lo"}
@@ -42,6 +43,9 @@ served = Story().call(1).handshake(1.1)
 served.call(0.5, "accept4", ended=2, host="server", step=0, program=True, remote=CLIENT, caller="9.3")
 served.call(0.4, "accept4", ended=2, host="server", step=0, program=True, remote=("10.9.0.7", 5), caller="9.4")
 named = Story().call(1, remote=("server", 80)).handshake(1.1).look()
+complaining = Story().call(1).handshake(1.1)
+about = ("tcp", *SERVER, *CLIENT)
+complaining.add(Packet("client", at(2), "lan", True, "icmp", CLIENT[0], SERVER[0], ttl=255, icmp="x", about=about))
 three = Story().call(1, error="TIMEOUT", ended=2500).syn(1.1).syn(1001).syn(2001).look()
 
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
@@ -119,7 +123,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"none": 1}, three),
         ({"> SYN, > SYN": 1}, three),
     ],
-    ("ttl", PASS): [(64, refused().look()), (63, looking)],
+    ("ttl", PASS): [(64, refused().look()), (63, looking), (64, complaining.look())],
     ("ttl", FAIL): [
         (63, refused().look()),
         (64, refused().syn(1.3, ttl=62).look()),

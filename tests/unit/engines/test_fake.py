@@ -3,6 +3,7 @@ the other engines is in tests/contract."""
 
 import time
 from contextlib import ExitStack
+from ipaddress import ip_network
 
 import dpkt
 import pytest
@@ -12,10 +13,9 @@ from lab.engines.fake import FakeEngine, world
 from lab.engines.fake.world import SECOND, World
 from lab.errors import EngineError, HostError
 from lab.history import History, dumps
-from lab.plan import PlannedNetwork
+from lab.plan import PlannedNetwork, Route
 
 PORT = 5000
-OPEN = ("server", "client")
 
 
 class House:
@@ -150,6 +150,20 @@ def test_a_router_that_does_not_forward_is_silent(build):
     assert call.error == "TIMEOUT"
     assert grounds["router"].wire(PORT) == ["< SYN"]
     assert grounds["east"].packets(PORT) == []
+
+
+def test_the_longest_prefix_wins(build):
+    def make(subnets):
+        plan = estate(subnets)
+        (west,) = (item for item in plan.hosts if item.name == "west")
+        silent = str(ip_network(subnets[1])[9])
+        wide = Route(to="10.0.0.0/8", via=silent)
+        hosts = [it.model_copy(update={"routes": (wide, *it.routes)}) if it == west else it for it in plan.hosts]
+        return plan.model_copy(update={"hosts": tuple(hosts)})
+
+    grounds = build(make, (2, 2, 2, 1))
+    assert grounds["west"].connect(grounds["east"].address, PORT).error == "ECONNREFUSED"
+    assert grounds["west"].connect("10.255.0.1", PORT).error == "EHOSTUNREACH"
 
 
 @pytest.mark.parametrize(

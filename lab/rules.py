@@ -1,0 +1,162 @@
+"""What must hold between the steps of one case: names known before they are used, pending steps waited for, checks that
+fit what they judge. What a single step may hold is the model's; where a mistake stands in the file is `scenario`'s.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab import model
+from lab.calls import parse_call
+from lab.checks import CHECKS
+from lab.errors import did_you_mean
+from lab.model import TOOLS, Expectation, Host, Step
+from lab.source import Path_
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A step of one case: its number in the file, and its value."""
+
+    number: int
+    step: Step
+
+
+Tell = Callable[[Numbered, Path_, str], None]
+
+
+class Rules:
+    """Goes through a case's steps in order. `doubtful` are hosts with steps that could not be read: what those might
+    have made is not missed."""
+
+    def __init__(self, hosts: Mapping[str, Host], programs: Collection[str], doubtful: Collection[str], tell: Tell):
+        self._hosts = hosts
+        self._programs = programs
+        self._doubtful = doubtful
+        self._tell = tell
+        self._sockets: dict[str, set[str]] = {name: set() for name in hosts}
+        self._pending: dict[str, Numbered] = {}
+        self._joined: set[str] = set()
+        self._started: dict[str, set[str]] = {name: set() for name in hosts}
+
+    def hold(self, steps: Sequence[Numbered]) -> None:
+        """Tell what does not."""
+        for item in steps:
+            if self._is_host(item, ("host",), item.step.host):
+                getattr(self, f"_{item.step.action}", self._nothing)(item)
+                self._as(item)
+                for index, expectation in enumerate(item.step.expect):
+                    self._expectation(item, ("expect", index), expectation)
+        for name, item in self._pending.items():
+            if name not in self._joined and item.step.host not in self._doubtful:
+                words = f"expected a later step with wait: {name}; a pending step never joined proves nothing"
+                self._tell(item, ("as",), words)
+
+    def _is_host(self, item: Numbered, path: Path_, name: str) -> bool:
+        if name not in self._hosts:
+            self._tell(item, path, f"no host is named {name!r}" + did_you_mean(name, self._hosts))
+        return name in self._hosts
+
+    def _nothing(self, item: Numbered) -> None:
+        """The action names nothing that could be unknown."""
+
+    def _start(self, item: Numbered) -> None:
+        step = item.step
+        program = str((step.start or step.run or ("",))[0])
+        known = (*self._programs, *TOOLS)
+        if program not in known:
+            self._tell(item, (step.action, 0), f"no program is named {program!r}" + did_you_mean(program, known))
+        if step.action == "start":
+            self._started[step.host] |= {program, step.as_ or program}
+
+    _run = _start
+
+    def _stop(self, item: Numbered) -> None:
+        name, host = item.step.stop or "", item.step.host
+        if name not in self._started[host] and host not in self._doubtful:
+            words = f"no program {name!r} was started on {host} before this step"
+            self._tell(item, ("stop",), words + did_you_mean(name, self._started[host]))
+
+    def _call(self, item: Numbered) -> None:
+        call, host = parse_call(item.step.call or ""), item.step.host
+        known = self._sockets[host]
+        if call.receiver and call.receiver not in known and host not in self._doubtful:
+            words = f"no socket is named {call.receiver!r} on {host} before this step"
+            self._tell(item, ("call",), words + did_you_mean(call.receiver, known))
+        known -= set(call.targets)
+        if call.method == "socket" or (call.method == "accept" and len(call.targets) == 2):
+            known |= set(call.targets[:1])
+
+    def _wait(self, item: Numbered) -> None:
+        name = item.step.wait or ""
+        if name[:1].isdigit():
+            try:
+                model.seconds(name)
+            except ValueError as error:
+                self._tell(item, ("wait",), str(error))
+        elif name not in self._pending:
+            if not self._doubtful:
+                words = f"no pending step is named {name!r} before this one"
+                self._tell(item, ("wait",), words + did_you_mean(name, self._pending))
+        elif (host := self._pending[name].step.host) != item.step.host:
+            self._tell(item, ("host",), f"expected the host of the pending step, {host!r}, observed {item.step.host!r}")
+        self._joined.add(name)
+
+    def _link(self, item: Numbered) -> None:
+        for network in item.step.link or {}:
+            self._is_interface(item, ("link", network), network, item.step.host)
+
+    def _as(self, item: Numbered) -> None:
+        step, name = item.step, item.step.as_
+        if name is None:
+            return
+        if step.action not in ("call", "run", "start"):
+            with_ = "no action" if step.action == "observe" else step.action
+            self._tell(item, ("as",), f"expected `as` with call, run or start; observed it with {with_}")
+            return
+        if name in self._pending:
+            self._tell(item, ("as",), f"expected a name of its own, observed {name!r} again")
+        if step.action != "start":
+            self._pending[name] = item
+            if step.expect:
+                self._tell(item, ("expect",), f"expected this at `wait: {name}`: the step is pending until then")
+
+    def _expectation(self, item: Numbered, path: Path_, expectation: Expectation) -> None:
+        checks = expectation.checks()
+        if not checks:
+            words = f"expected a check ({', '.join(CHECKS)}), observed none: nothing to check"
+            self._tell(item, path, words)
+        host = expectation.on or item.step.host
+        if not self._is_host(item, (*path, "on"), host):
+            return
+        acted = self._acted(item.step)
+        for name, expected in checks.items():
+            self._check(item, (*path, name), name, expected, acted)
+        for network in expectation.interface or ():
+            self._is_interface(item, (*path, "interface"), network, host, "lo")
+
+    def _acted(self, step: Step) -> Step:
+        """The step whose doing is judged: of a `wait`, the pending one."""
+        pending = self._pending.get(step.wait or "")
+        return pending.step if pending else step
+
+    def _check(self, item: Numbered, path: Path_, name: str, expected: Any, acted: Step) -> None:
+        action = {"stop": "start", "wait": "observe"}.get(acted.action, acted.action)
+        fits = CHECKS[name].actions
+        if fits and action not in fits and not (acted.action == "wait" and self._doubtful):
+            with_ = "no action" if action == "observe" else action
+            self._tell(item, path, f"expected {name} with {', '.join(sorted(fits))}; observed it with {with_}")
+        if expected is None and name != "returns":
+            self._tell(item, path, f"expected what {name} shall be, observed nothing; leave the key out")
+        if isinstance(expected, model.TextExpectation) and not expected.model_fields_set:
+            self._tell(item, path, "expected contains, lacks or equals, observed none: nothing to check")
+        if name == "returns" and isinstance(expected, dict) and acted.call:
+            targets = parse_call(acted.call).targets
+            for key in expected.keys() - set(targets):
+                words = f"the call assigns no {key!r}" + did_you_mean(key, targets)
+                self._tell(item, path, words)
+
+    def _is_interface(self, item: Numbered, path: Path_, name: str, host: str, *more: str) -> None:
+        known = (*self._hosts[host].networks, *more)
+        if name not in known:
+            self._tell(item, path, f"{host} has no interface on {name!r}" + did_you_mean(name, known))
