@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lab.report.terminal import Terminal
     from lab.scenario import Scenario
 
+MOST_PROBLEMS = 40
+
 ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 
@@ -43,20 +45,25 @@ def lab() -> None:
 
 def main() -> NoReturn:
     """Run the command line; what went wrong is said in words, with its exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         code = lab.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = EXIT_USAGE
     except (click.Abort, KeyboardInterrupt) as interrupt:
-        left = getattr(interrupt, "__notes__", ["everything that was started is gone"])
+        left = getattr(interrupt.__cause__ or interrupt, "__notes__", ["everything that was started is gone"])
         click.echo(f"interrupted: {'; '.join(left)}", err=True)
         code = EXIT_INTERRUPTED
+    except ScenarioError as error:
+        told, more = error.problems[:MOST_PROBLEMS], len(error.problems[MOST_PROBLEMS:])
+        click.echo("\n".join([*map(str, told), *([f"and {more} more mistakes"] if more else [])]), err=True)
+        code = error.exit_code
     except LabError as error:
         click.echo(str(error), err=True)
         code = error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the second is what rich makes of the first
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more; the exit must not write
         code = EXIT_ERROR
     except Exception:
@@ -64,6 +71,13 @@ def main() -> NoReturn:
         click.echo("the lab itself failed, as told above; nothing was judged", err=True)
         code = EXIT_ERROR
     sys.exit(code)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """Once is enough: what follows is the clean-up, which has deadlines of its own."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @lab.command()

@@ -158,6 +158,7 @@ class Note(Observation):
 KINDS: dict[str, type[Observation]] = {
     cls.kind: cls for cls in (Call, Packet, Tap, Sockets, Counters, Output, Exit, Note)
 }
+WRAPPERS = {"bytes", "tuple", "dict"}
 T = TypeVar("T", bound=Observation)
 
 
@@ -217,7 +218,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        plain = {key: _plain(item) for key, item in value.items()}
+        return {"dict": plain} if len(value) == 1 and value.keys() <= WRAPPERS else plain
     if isinstance(value, tuple):
         return {"tuple": [_plain(item) for item in value]}
     if isinstance(value, list):
@@ -226,13 +228,16 @@ def _plain(value: Any) -> Any:
 
 
 def to_value(raw: Any) -> Any:
-    """A value back from JSON, in which bytes and tuples are wrapped: `{"bytes": base64}`, `{"tuple": [...]}`."""
+    """A value back from JSON, in which bytes and tuples are wrapped: `{"bytes": base64}`, `{"tuple": [...]}`; and so is
+    a mapping that looks like one of these: `{"dict": {...}}`."""
     if isinstance(raw, list):
         return [to_value(item) for item in raw]
     if isinstance(raw, dict):
         if raw.keys() == {"bytes"}:
-            return base64.b64decode(raw["bytes"])
+            return base64.b64decode(raw["bytes"], validate=True)
         if raw.keys() == {"tuple"}:
             return tuple(to_value(item) for item in raw["tuple"])
+        if raw.keys() == {"dict"}:
+            raw = raw["dict"]
         return {key: to_value(item) for key, item in raw.items()}
     return raw

@@ -97,7 +97,8 @@ def firewall_rule(text: str) -> tuple[str, ...]:
         raise ValueError(f"expected iptables or ip6tables, observed {words[0]!r}")
     for word in words[1:]:
         short = word.startswith("-") and not word.startswith("--")
-        if (short and word[1:] not in _RULE_OPTIONS) or (word.startswith("--m") and "--modprobe".startswith(word[:4])):
+        modprobe = len(word) > 2 and "--modprobe".startswith(word.partition("=")[0])
+        if modprobe or (short and word[1:] not in _RULE_OPTIONS):
             raise ValueError(f"expected an option of a rule (-A, -p, -j, --dport, …), observed {word!r}")
     if not _RULE_COMMANDS & set(words):
         raise ValueError(f"expected a command (-A, -I, -D, -P, -F, …) in the rule, observed {text!r}")

@@ -253,9 +253,9 @@ def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[
         return (), False
     name, *rest = map(str, words)
     if name in beside:
-        return ("python3", "-IS", f"@{name}.py", *rest), True
+        return ("python3", "-IuS", f"@{name}.py", *rest), True
     if (PROGRAMS / f"{name}.py").is_file():
-        return ("python3", "-IS", f"{PROGRAM_FOLDER}/{name}.py", *rest), True
+        return ("python3", "-IuS", f"{PROGRAM_FOLDER}/{name}.py", *rest), True
     return (name, *rest), False
 
 
@@ -268,6 +268,18 @@ def _marks(scenario: Scenario, number: int, step: Step) -> dict[str, str]:
 
 
 def printed(plan: Plan) -> str:
-    """The plan as YAML, without what was not said."""
-    value = plan.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"programs", "lesson"})
+    """The plan as YAML, without what was not said and what is empty."""
+    value = plan.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude={"programs", "lesson", "time_scale"}
+    )
+    for step in value["steps"]:
+        step["mark"] = step["marks"].pop("")
+    for item in (
+        *value["networks"],
+        *value["hosts"],
+        *value["steps"],
+        *(i for h in value["hosts"] for i in h["interfaces"]),
+    ):
+        for key in [key for key, said in item.items() if said in (None, [], {}, False)]:
+            del item[key]
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, explicit_start=True, width=110)

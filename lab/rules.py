@@ -132,8 +132,8 @@ class Rules:
         acted = self._acted(item.step)
         for name, expected in checks.items():
             self._check(item, (*path, name), name, expected, acted)
-        for network in expectation.interface or ():
-            self._is_interface(item, (*path, "interface"), network, host, "lo")
+        for index, network in enumerate(expectation.interface or ()):
+            self._is_interface(item, (*path, "interface", index), network, host, "lo")
 
     def _acted(self, step: Step) -> Step:
         """The step whose doing is judged: of a `wait`, the pending one."""

@@ -25,6 +25,7 @@ from lab.template import expand, names_in
 
 ONLY_CASE = "only"
 RESERVED = {"lo": "the loopback interface", "unused": "an address that no host has", "localhost": "every host itself"}
+FIELDS = {*Step.model_fields, "as"}
 SAMPLE_SUBNETS = tuple(f"192.168.{number}.0/24" for number in range(model.MAX_NETWORKS))
 
 
@@ -167,7 +168,7 @@ class _Loader:
         networks: dict[str, Network | None] = {
             name: _valid(Network, value or {}) or Network(ipv6=True) for name, value in _items(shape, "networks")
         }
-        anywhere = Host(networks=tuple(networks))
+        anywhere = Host.model_construct(networks=tuple(networks))
         hosts = {name: _valid(Host, value) or anywhere for name, value in _items(shape, "hosts")}
         return ScenarioFile.model_construct(title="", networks=networks, hosts=hosts, steps=())
 
@@ -178,13 +179,13 @@ class _Loader:
     def _small(self, cases: Sequence[Case], steps: list[Any]) -> bool:
         """Whether nothing is larger than a lab may be."""
         before = len(self.problems)
-        for key, most, sizes in (
-            ("hosts", model.MAX_HOSTS, [len(case.hosts) for case in cases]),
-            ("networks", model.MAX_NETWORKS, [len(case.networks) for case in cases]),
-            ("steps", model.MAX_STEPS, [len(steps)]),
-        ):
-            if max(sizes) > most:
-                self._add((key,), f"expected at most {most} {key}, observed {max(sizes)}")
+        sizes = [("steps", len(steps), model.MAX_STEPS, "")]
+        for case in cases:
+            sizes.append(("hosts", len(case.hosts), model.MAX_HOSTS, case.name))
+            sizes.append(("networks", len(case.networks), model.MAX_NETWORKS, case.name))
+        for key, size, most, name in sizes:
+            if size > most:
+                self._add((key,), f"expected at most {most} {key}, observed {size}", name)
         return len(self.problems) == before
 
     def _look_closely(self, cases: Sequence[Case], steps: list[Any]) -> None:
@@ -283,7 +284,7 @@ class _Loader:
             self.problems += problems_of(error, Step, self.source, ("steps", number), case)
             wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
             rest = _valid(Step, {key: item for key, item in value.items() if key not in wrong})
-            if rest is None or wrong & {*ACTIONS, "as"}:
+            if rest is None or wrong & {*ACTIONS, "as"} or (wrong - FIELDS and rest.action == "observe"):
                 return None, False
             step = rest
         given = [name for name in ACTIONS if getattr(step, name) is not None]

@@ -5,6 +5,7 @@ YAML dangerous or ambiguous is refused: duplicate keys, anchors and aliases, tag
 values mean is for `model` and `scenario` to say.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -86,10 +87,11 @@ def parse(data: bytes, file: str) -> Source:
 def _text(data: bytes, file: str) -> str:
     if len(data) > MAX_BYTES:
         raise _problem(file, f"expected a file of at most {MAX_BYTES:,} bytes, observed more; is it a scenario?")
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")
+        before = data[: error.start].decode()
         raise _problem(file, f"expected UTF-8 text, observed the byte 0x{data[error.start]:02x}", before) from error
     if wrong := _UNPRINTABLE.search(text):
         before = text[: wrong.start()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from lab.decode.errnos import errno_name
 from lab.history import Call
-from lab.wire import Endpoint
+from lab.wire import Endpoint, plain
 
 _CONNECTS = frozenset({"connect", "connect_ex"})
 _SENDS = frozenset({"send", "sendall", "sendto", "sendmsg", "sendmmsg"})
@@ -128,9 +128,11 @@ def _remote(call: Call) -> Endpoint | None:
 
 
 def _local(life: Sequence[Call]) -> Endpoint | None:
-    """The caller's end, where its calls tell exactly one."""
-    told = {call.local for call in life if call.local and call.local[1]}
-    return told.pop() if len(told) == 1 else None
+    """The caller's end, where its calls agree on the port; bound to any address, it has one once it is connected."""
+    told = [call.local for call in life if call.local and call.local[1]]
+    if len({port for _, port in told}) != 1:
+        return None
+    return next((local for local in told if plain(local[0]) == local[0]), told[0])
 
 
 def _tries_of(life: Sequence[Call], gone: int | None) -> Iterator[Try]:

@@ -24,9 +24,9 @@ def _seems_asleep(thread: int) -> bool:
     try:
         state = _read(thread, "stat").rpartition(")")[2].split()[0]
         place = _read(thread, "wchan")
-        return state == "S" and place not in ("", "0") and "futex" not in place
     except OSError:
         return False
+    return state == "S" and place not in ("", "0") and "futex" not in place
 
 
 def _read(thread: int, name: str) -> str:

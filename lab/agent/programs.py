@@ -40,11 +40,12 @@ class Folder:
     """A program's own files, and the pipe for its trace: gone when it ends."""
 
     def __init__(self, files: Mapping[str, str]) -> None:
+        for name in files:
+            if "/" in name or name.startswith("."):
+                raise Refused(f"expected a plain name for a program's file, observed {name!r}")
         self.path = f"{HOME}/lab-{os.urandom(6).hex()}"
         os.mkdir(self.path, 0o755)
         for name, text in files.items():
-            if "/" in name or name.startswith("."):
-                raise Refused(f"expected a plain name for a program's file, observed {name!r}")
             with open(f"{self.path}/{name}.py", "w", encoding="utf-8") as file:
                 file.write(text)
 
@@ -173,6 +174,8 @@ class Pump:
                 elif not self._read(descriptor):
                     poll.unregister(descriptor)
                     still_open.discard(descriptor)
+        for descriptor, _ in poll.poll(0):  # a pipe holds no more than one read: all that the program itself wrote
+            self._read(descriptor)
         self._finish(still_open)
 
     def _finish(self, still_open: set[int]) -> None:

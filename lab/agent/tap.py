@@ -7,6 +7,7 @@ the bridge and after it, and so again behind a router). Decoding is for others.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -62,7 +63,9 @@ class Tap:
         self._wire = wire
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         _filter(self._socket)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        with contextlib.suppress(PermissionError):  # in a user namespace the system's limit holds
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self._markers = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)

@@ -16,7 +16,7 @@ from lab.remote import Remote
 
 SYSCTLS = {"net.ipv4.icmp_ratelimit": "0", "net.ipv4.ip_forward": "0", "net.ipv4.tcp_syn_retries": "2"}
 SYSCTLS |= {"net.ipv6.conf.lo.disable_ipv6": "0"}
-PYTHON = ("python3", "-IS", "-c")
+PYTHON = ("python3", "-IuS", "-c")
 T = TypeVar("T", bound=Observation)
 _steps = count()
 _ports = count(20001)

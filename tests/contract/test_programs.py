@@ -6,8 +6,8 @@ from contract.house import PYTHON, port
 from lab.errors import HostError
 from lab.history import Call
 
-ECHO_SERVER = ("python3", "-IS", "/opt/lab/programs/echo-server.py")
-ECHO_CLIENT = ("python3", "-IS", "/opt/lab/programs/echo-client.py")
+ECHO_SERVER = ("python3", "-IuS", "/opt/lab/programs/echo-server.py")
+ECHO_CLIENT = ("python3", "-IuS", "/opt/lab/programs/echo-client.py")
 STUBBORN = """
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -51,7 +51,7 @@ def test_a_traceback_is_seen(hosts):
 
 def test_a_scenarios_own_file(hosts):
     client = hosts("client")
-    step = client.start("python3", "-IS", "@own.py", "me", files={"own": "import sys; print('hello', sys.argv[1])"})
+    step = client.start("python3", "-IuS", "@own.py", "me", files={"own": "import sys; print('hello', sys.argv[1])"})
     assert client.remote.join(step, 10)
     assert client.output(step) == b"hello me\n"
 
@@ -109,9 +109,9 @@ def test_the_guides_programs_talk_to_each_other(hosts):
 def test_many_connections_at_once(hosts):
     server, client, number = hosts("server"), hosts("client"), port()
     folder = ECHO_SERVER[2].rpartition("/")[0]
-    serving = server.start("python3", "-IS", f"{folder}/multiconn-server.py", "", str(number))
+    serving = server.start("python3", "-IuS", f"{folder}/multiconn-server.py", "", str(number))
     listening(server, number)
-    asking = client.run("python3", "-IS", f"{folder}/multiconn-client.py", server.address, str(number), "3")
+    asking = client.run("python3", "-IuS", f"{folder}/multiconn-client.py", server.address, str(number), "3")
     assert client.exit(asking).code == 0
     for connection in (1, 2, 3):
         for message in (1, 2):

@@ -300,3 +300,4 @@ class Pipe:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._attached.close()
+        self._socket.close()

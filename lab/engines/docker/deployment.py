@@ -114,7 +114,7 @@ class _Maker:
         self.names = names
         self.pool = ThreadPoolExecutor(WORKERS)
         self.gateways = {network.name: bodies.gateways(network, plan.hosts) for network in plan.networks}
-        self.made = False
+        self.made = self.ended = False
         self.pipes: list[Pipe] = []
 
     def make(self) -> dict[str, Remote]:
@@ -132,17 +132,16 @@ class _Maker:
         return agents
 
     def unmake(self) -> None:
-        """Remove it all, and once more what was being made meanwhile."""
-        label = f"{bodies.DEPLOYMENT}={self.names.token}"
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        remove_labelled(self.client, label)
+        """Remove it all; what is still being made is stopped first, for it could not be found."""
         if not self.made:
-            self.pool.shutdown()
-            remove_labelled(self.client, label)
+            self.close()
+            self.pool.shutdown(cancel_futures=True)
+        remove_labelled(self.client, f"{bodies.DEPLOYMENT}={self.names.token}")
 
     def close(self) -> None:
-        """Let go of the agents' pipes."""
-        for pipe in self.pipes:
+        """Let go of the agents' pipes: whoever waits for one of them sees its end."""
+        self.ended = True
+        for pipe in tuple(self.pipes):
             pipe.close()
 
     def _network(self, network: PlannedNetwork) -> None:
@@ -162,6 +161,8 @@ class _Maker:
         self.pipes.append(pipe)
         for face in host.interfaces:
             networks[face.network].result()
+        if self.ended:
+            raise EngineError(f"host {host.name} is not wanted any more")
         if self.client.api < bodies.ENDPOINTS_AT_ONCE:
             for face in host.interfaces[1:]:
                 self.client.connect(container, self.names.of(face.network), face.address, face.ipv6)

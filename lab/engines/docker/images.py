@@ -131,7 +131,7 @@ def _mmdebstrap(packages: Iterable[str]) -> list[str]:
         f"--customize-hook=chroot \"$1\" sh -c '{PURGE}'",
         # What mmdebstrap copies of this machine (its name, its resolver), and what nobody reads again.
         '--customize-hook=rm -rf "$1"/etc/hosts "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/var/log/*'
-        ' "$1"/var/cache/debconf/*-old "$1"/var/lib/apt "$1"/etc/machine-id',
+        ' "$1"/var/cache/debconf/*-old "$1"/etc/machine-id',
         SUITE,
         "-",
     ]

@@ -18,7 +18,8 @@ from lab.errors import EngineError
 
 SETTLED_SECONDS = 600.0
 PATIENCE_SECONDS = 8.0
-RETRY_SECONDS = 0.02
+RETRY_SECONDS = 0.01
+MOST_SECONDS = 0.2
 WORKERS = 8
 NOT_FOUND = 404
 
@@ -163,15 +164,13 @@ def _leave(client: Client, container: str, network: str) -> None:
 
 def _remove_container(client: Client, container: str, deadline: float) -> None:
     """Until it is not found: one that is removing itself answers 409 meanwhile."""
-    while _refused(lambda: client.remove_container(container), deadline):
-        time.sleep(RETRY_SECONDS)
+    _insist(lambda: client.remove_container(container), deadline)
 
 
 def _remove_network(client: Client, network: Json, deadline: float) -> None:
     """As soon as its last endpoint is gone; EngineError names the endpoints that stay."""
     try:
-        while _refused(lambda: client.remove_network(network["Id"]), deadline):
-            time.sleep(RETRY_SECONDS)
+        _insist(lambda: client.remove_network(network["Id"]), deadline)
     except Refused as error:
         endpoints = client.network(network["Id"]).get("Containers") or {}
         holders = ", ".join(sorted(str(endpoint.get("Name")) for endpoint in endpoints.values()))
@@ -180,14 +179,16 @@ def _remove_network(client: Client, network: Json, deadline: float) -> None:
         ) from error
 
 
-def _refused(act: Callable[[], None], deadline: float) -> bool:
-    """Whether to try again: False once it is done, or found to be gone; raises after the deadline."""
-    try:
-        act()
-    except Refused as error:
-        if error.status == NOT_FOUND:
-            return False
-        if time.monotonic() > deadline:
-            raise
-        return True
-    return False
+def _insist(act: Callable[[], None], deadline: float) -> None:
+    """Act until it is done or found to be done, ever less often; raises the last refusal after the deadline."""
+    pause = RETRY_SECONDS
+    while True:
+        try:
+            return act()
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, MOST_SECONDS)

@@ -1,4 +1,4 @@
-"""Real agents over real pipes: on this machine for calls and programs, in a network namespace of its own for the rest."""
+"""Real agents over real pipes: on this machine for calls and programs, else in a network namespace of its own."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from lab.calls import parse_call
 from lab.history import Call
 from lab.remote import BOOTSTRAP, Remote, agent_source
 
-PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
+PYTHON = next((name for name in ("/usr/bin/python3",) if shutil.which(name)), "python3")
 COMMAND = (PYTHON, "-I", "-S", "-c", BOOTSTRAP)
 
 

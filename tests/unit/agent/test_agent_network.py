@@ -1,4 +1,4 @@
-import subprocess
+import os
 
 import pytest
 
@@ -52,9 +52,9 @@ def test_of_a_thousand_datagrams_none_is_missed_or_counted_twice(lonely):
         "for number in range(1000): s.sendto(b'%d' % number, ('127.0.0.1', 6000))"
     )
     agent.step += 1
-    if agent.remote.hello().uid == 0 and subprocess.run(["id", "-u"], capture_output=True).stdout != b"0\n":
+    if os.geteuid() != 0:
         pytest.skip("programs need a second user, which this user namespace does not have")
-    agent.remote.start(agent.step, ["python3", "-IS", "@sender.py"], False, {"sender": source})
+    agent.remote.start(agent.step, ["python3", "-IuS", "@sender.py"], False, {"sender": source})
     assert agent.remote.join(agent.step, 10)
     tap = agent.remote.drain()
     assert [item.data for item in packets(agent)] == [b"%d" % number for number in range(1000)]

@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import shutil
 import time
 from importlib import resources
@@ -67,8 +69,13 @@ def test_a_program_that_is_not_there_is_refused_in_words(agent, trace):
         agent.start("nonesuch", trace=trace)
     with pytest.raises(HostError, match="no call and no program of step"):
         agent.remote.join(agent.step, 1)
+
+
+def test_a_files_name_that_is_a_path_is_refused_before_anything_is_written(agent):
+    mine = f"of-{os.getpid()}"
     with pytest.raises(HostError, match="plain name"):
-        agent.remote.start(99, ["true"], False, {"../x": ""})
+        agent.remote.start(99, ["true"], False, {mine: "", "../x": ""})
+    assert list(Path("/tmp").glob(f"lab-*/{mine}.py")) == []
 
 
 @pytest.mark.parametrize("trace", [False, pytest.param(True, marks=strace)])
@@ -110,7 +117,7 @@ def test_stop_takes_what_the_program_started(agent):
     )
     step = agent.start(*PYTHON, program=source)
     wait_for_output(agent, step, b"up", times=2)
-    (pid,) = [int(line) for line in output(agent, step).split() if line.isdigit()]
+    (pid,) = map(int, re.findall(rb"\d+", output(agent, step)))
     assert agent.remote.stop(step, 5, "stopped")
     deadline = time.monotonic() + 5
     status = Path(f"/proc/{pid}/stat")

@@ -1,3 +1,4 @@
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -202,6 +203,44 @@ def test_what_is_being_made_while_another_fails_goes_too() -> None:
         deploy(engine)
     assert [verb for verb, _ in engine.did].count("container") >= 1
     assert engine.things == {}
+
+
+def test_a_host_that_never_reads_its_input_holds_nobody_up() -> None:
+    stuck = threading.Event()
+
+    def fail(name: str) -> None:
+        if name.endswith("client"):
+            assert stuck.wait(5)
+            raise Refused("start", 500, "no")
+
+    class Stuck(Pipe):
+        def __init__(self, engine: Engine, name: str) -> None:
+            closed = threading.Event()
+            self.close = closed.set
+            self.write = lambda data: stuck.set() or (closed.wait(5) or pytest.fail("it was never closed"))
+
+    engine = Engine(start=fail)
+    engine.attach = lambda name: Stuck(engine, name)  # type: ignore[method-assign]
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(engine, stuck)
+    assert time.monotonic() - begun < 4
+    assert engine.things == {}
+
+
+def interrupted(engine: Engine, when: threading.Event) -> None:
+    """Ctrl-C while hosts are being made."""
+
+    def interrupt() -> None:
+        assert when.wait(5)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        deploy(engine)
+    finally:
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ def test_the_same_run_twice_is_the_same_history():
         with deployed(FakeEngine(start=10**18, trusted=True), "unit", [2], pair) as (_, deployment):
             one, two = deployment.agents["one"], deployment.agents["two"]
             address = "/opt/lab/programs/"
-            one.start(0, ["python3", "-IS", address + "multiconn-server.py", "", "5000"], trace=True)
-            two.start(1, ["python3", "-IS", address + "multiconn-client.py", "one", "5000", "3"], trace=True)
+            one.start(0, ["python3", "-IuS", address + "multiconn-server.py", "", "5000"], trace=True)
+            two.start(1, ["python3", "-IuS", address + "multiconn-client.py", "one", "5000", "3"], trace=True)
             assert two.join(1, 10)
             one.stop(0, 1, "stopped")
             one.drain(), two.drain()
@@ -350,7 +350,7 @@ def test_what_is_not_modelled_is_refused(house, text, words):
     [
         (["ss", "-tan"], "no program 'ss'"),
         ([*PYTHON, "import threading"], "no module threading"),
-        (["python3", "-IS", "/opt/lab/programs/absent.py"], "no program"),
+        (["python3", "-IuS", "/opt/lab/programs/absent.py"], "no program"),
         (["python3"], "expected a program"),
     ],
 )

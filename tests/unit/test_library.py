@@ -1,0 +1,44 @@
+"""Scenarios and programs are found by name."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.library import find, outline, programs_of, shipped
+
+
+def test_a_name_or_a_path_leads_to_a_file() -> None:
+    assert find("refused") in shipped()
+    assert find("x/refused") == Path("x/refused")
+    assert find("mine.yaml") == Path("mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["refusd", "", "x" * 5000, "*", "a\0b"])
+def test_an_unknown_name_is_told(name: str) -> None:
+    with pytest.raises(UsageError, match="no scenario is named"):
+        find(name)
+    with pytest.raises(UsageError, match=r"did you mean 'refused'\?"):
+        find("refusd")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("title: T\ncases: {a: , b: {c: 1}}", ("T", ["a", "b"])),
+        ("title: 3\ncases: [a]\nsteps: nonsense", ("3", [])),
+        ("- a", ("", [])),
+    ],
+)
+def test_an_outline_minds_no_mistakes(text: str, expected: tuple[str, list[str]], tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    assert outline(tmp_path / "x.yaml") == expected
+
+
+def test_programs_beside_a_scenario_come_before_the_labs_own(tmp_path: Path) -> None:
+    (tmp_path / "programs").mkdir()
+    mine = tmp_path / "programs" / "echo-server.py"
+    mine.touch()
+    found = programs_of(tmp_path)
+    assert found["echo-server"] == mine
+    assert found["echo-client"] == programs_of(tmp_path / "nowhere")["echo-client"]

@@ -1,0 +1,258 @@
+"""The nouns: which forms are accepted, and what they mean."""
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lab.model import (
+    ACTIONS,
+    OUTCOMES,
+    Expectation,
+    Host,
+    ListeningExpectation,
+    Network,
+    ScenarioFile,
+    Step,
+    amount,
+    firewall_rule,
+    packet_kind,
+    packet_pattern,
+    seconds,
+)
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500 ms", 0.5), ("3 s", 3), ("3s", 3), ("1.5 min", 90), ("0 s", 0), ("0.25 s", 0.25), ("60 min", 3600)],
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+WRONG_TIMES: list[Any] = [
+    "",
+    "3",
+    "s",
+    "3 h",
+    "-3 s",
+    "3  s",
+    " 3 s",
+    "3 s ",
+    "1e3 s",
+    ".5 s",
+    "٣ s",
+    "3 s\n",
+    "61 min",
+]
+
+
+@pytest.mark.parametrize("text", [*WRONG_TIMES, "9" * 400 + " s", 3, None, 1.5])
+def test_what_is_no_time(text: Any) -> None:
+    with pytest.raises(ValueError, match="expected a time"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, (3, 3)),
+        (0, (0, 0)),
+        (-1, (-1, -1)),
+        ("3", (3, 3)),
+        (">= 2", (2, INF)),
+        (">=2", (2, INF)),
+        ("> 2", (3, INF)),
+        ("<= 2", (0, 2)),
+        ("< 2", (0, 1)),
+        ("< 1", (0, 0)),
+        ("2..4", (2, 4)),
+        ("2 .. 4", (2, 4)),
+        ("2..2", (2, 2)),
+    ],
+)
+def test_amounts(value: int | str, expected: tuple[int, float]) -> None:
+    assert amount(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*"x|=3|== 3|!= 3|>= 1..2|1..|..2|1-2|-1|1.5|٣|4..2|< 0".split("|"), "", "9" * 30, True, None, 1.5, [1], {}],
+)
+def test_what_is_no_amount_or_holds_none(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected a (number|range)"):
+        amount(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("none", ()),
+        ("> SYN", ((">", "SYN"),)),
+        (">SYN,<RST", ((">", "SYN"), ("<", "RST"))),
+        ("> SYN, < SYN-ACK, > ACK, ...", ((">", "SYN"), ("<", "SYN-ACK"), (">", "ACK"), ("", "..."))),
+        ("..., < FIN", (("", "..."), ("<", "FIN"))),
+        ("> DATA, < any", ((">", "DATA"), ("<", "any"))),
+        ("< ICMP, < ICMP port-unreachable", (("<", "ICMP"), ("<", "ICMP port-unreachable"))),
+        ("> ARP who-has, > ARP", ((">", "ARP who-has"), (">", "ARP"))),
+    ],
+)
+def test_packets(text: str, expected: tuple[tuple[str, str], ...]) -> None:
+    assert packet_pattern(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "SYN", "> syn", "> SYN < RST", "> SYN,", ", > SYN", "= SYN", "> SYN, none", "....", "> ICMP X"]
+)
+def test_what_are_no_packets(text: str) -> None:  # fmt: skip
+    with pytest.raises(ValueError, match="expected packets in their order"):
+        packet_pattern(text)
+
+
+def test_kinds_of_packets() -> None:
+    assert packet_kind("> SYN") == (">", "SYN")
+    for text in ("...", "none", "> SYN, < RST", "SYN", ""):
+        with pytest.raises(ValueError, match="expected one kind of packet"):
+            packet_kind(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("iptables -A INPUT -j DROP", "iptables -A INPUT -j DROP"),
+        ("-P INPUT DROP", "iptables -P INPUT DROP"),
+        ("ip6tables -I INPUT 1 -p tcp -s fd00::1 ! --dport 1:9 -j REJECT --reject-with tcp-reset", None),
+        ("iptables -t mangle -F", None),
+        ("iptables --append INPUT --protocol tcp --match multiport --dports 1,2 --jump DROP", None),
+        ("iptables -A INPUT -m statistic --mode nth --every 3 --packet 0 -j DROP", None),
+        ("iptables -A INPUT -m mac --mac-source 00:11:22:33:44:55 -g other", None),
+    ],
+)
+def test_rules_as_words(text: str, words: str | None) -> None:
+    assert firewall_rule(text) == tuple((words or text).split())
+    assert firewall_rule("-A INPUT -m comment --comment 'a b; $(id)'")[-1] == "a b; $(id)"
+
+
+NO_RULES = """\
+iptables -A INPUT -M /tmp/x
+iptables -A INPUT --modprobe=/tmp/x
+iptables -A INPUT --modprobe /tmp/x
+iptables -A INPUT --modp=x
+iptables -A INPUT --mo x
+iptables -A INPUT --m x
+-M /tmp/x -A INPUT
+--modprobe=x -F
+iptables -AINPUT
+iptables -A INPUT -jDROP
+iptables -vnL
+iptables -L
+iptables -S
+iptables -w -F
+nft flush ruleset
+/sbin/iptables -F
+sh -c 'iptables -F'
+iptables-restore -F x
+sudo iptables -F
+
+''
+iptables
+iptables -t nat
+iptables 'open
+iptables -A INPUT \\
+"""
+
+
+@pytest.mark.parametrize("text", NO_RULES.splitlines())
+def test_what_is_no_rule(text: str) -> None:
+    with pytest.raises(ValueError, match="expected "):
+        firewall_rule(text)
+
+
+def test_a_step_has_one_action_or_observes() -> None:
+    values: dict[str, Any] = {
+        "start": ["echo-server"],
+        "run": ["echo-client", 1],
+        "stop": "echo-server",
+        "call": "s = socket()",
+        "wait": "3 s",
+        "firewall": "-F",
+        "link": {"lan": "down"},
+    }
+    assert tuple(values) == ACTIONS
+    for action, value in values.items():
+        step = Step.model_validate({"host": "a", action: value})
+        assert step.action == action
+    assert Step.model_validate({"host": "a"}).action == "observe"
+
+
+def test_one_stands_for_a_list_of_one() -> None:
+    step = Step.model_validate({"host": "a", "only": "b", "expect": {"interface": "lo", "listening": {"port": 1}}})
+    assert step.only == ("b",)
+    assert step.expect[0].interface == ("lo",)
+    assert step.expect[0].listening == (ListeningExpectation(port=1),)
+    many = {"stdout": {"contains": ["a", "b"], "lacks": "c"}, "sockets": [{"port": 1}, {"port": 2}]}
+    expectation = Expectation.model_validate(many)
+    assert expectation.stdout is not None and expectation.sockets is not None
+    assert (expectation.stdout.contains, expectation.stdout.lacks) == (("a", "b"), ("c",))
+    assert len(expectation.sockets) == 2
+
+
+def test_what_was_asked_for_is_checked_and_no_more() -> None:
+    expectation = Expectation.model_validate({"on": "a", "returns": None, "connect": "refused", "exit": 0})
+    assert expectation.checks() == {"returns": None, "connect": "refused", "exit": 0}
+    assert Expectation.model_validate({"on": "a"}).checks() == {}
+
+
+def test_nothing_changes_and_nothing_is_guessed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Network().ipv6 = True  # type: ignore[misc]
+    for value in (
+        {"networks": ["a"], "router": 1},
+        {"networks": ["a"], "router": "yes"},
+        {"networks": "a"},
+        {"networks": [1]},
+    ):
+        with pytest.raises(ValidationError):
+            Host.model_validate(value)
+    for value in ({"port": "1"}, {"port": True}, {"port": 1.0}, {"port": 65536}, {"port": -1}, {"port": 1, "x": 2}, {}):
+        with pytest.raises(ValidationError):
+            ListeningExpectation.model_validate(value)
+
+
+@pytest.mark.parametrize("name", ["Server", "1st", "-a", "a_b", "a.b", "", "a" * 32, "a\n", "a/b", "é"])
+def test_what_is_no_name(name: str) -> None:
+    file = {"title": "x", "networks": {"lan": {}}, "hosts": {"a": {"networks": ["lan"]}}, "steps": [{"host": "a"}]}
+    assert ScenarioFile.model_validate(file)
+    for key, value in (("networks", {}), ("hosts", {"networks": []})):
+        with pytest.raises(ValidationError, match="pattern"):
+            ScenarioFile.model_validate(file | {key: {name: value}})
+    with pytest.raises(ValidationError, match="pattern"):
+        Step.model_validate({"host": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["kernel.core_pattern", "net", "net.", "net..a", "net.ipv4/x", "net.ipv4.../x", "fs.file-max", "vm.x"]
+)
+def test_only_the_networks_own_settings_are_a_hosts(name: str) -> None:  # fmt: skip
+    with pytest.raises(ValidationError, match="pattern"):
+        Host.model_validate({"networks": ["lan"], "sysctls": {name: 1}})
+
+
+def test_settings_of_the_network() -> None:
+    sysctls = {"net.ipv4.tcp_syn_retries": 1, "net.ipv4.conf.eth0.forwarding": "1", "net.core.somaxconn": 2}
+    assert Host.model_validate({"networks": ["lan"], "sysctls": sysctls}).sysctls == sysctls
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_every_outcome_can_be_expected(outcome: str) -> None:
+    assert Expectation.model_validate({"connect": outcome}).connect == outcome
+    assert Expectation.model_validate({"connect": {outcome: ">= 1"}}).connect == {outcome: ">= 1"}
+
+
+@pytest.mark.parametrize("key", ["connect", "counters", "packets"])
+def test_an_empty_count_proves_nothing(key: str) -> None:
+    with pytest.raises(ValidationError, match="at least 1"):
+        Expectation.model_validate({key: {}})

@@ -1,0 +1,65 @@
+"""What must hold between steps: here that it may hold; tests/golden/errors has what does not."""
+
+from typing import Any
+
+from lab.model import Host, Step
+from lab.rules import Numbered, Rules
+
+HOSTS = {"server": Host(networks=("lan",)), "client": Host(networks=("lan", "wan"))}
+
+
+def told(*steps: dict[str, Any], doubtful: tuple[str, ...] = ()) -> list[str]:
+    said: list[str] = []
+    numbered = [Numbered(number, Step.model_validate({"host": "server"} | step)) for number, step in enumerate(steps)]
+    rules = Rules(HOSTS, ["echo-server", "echo-client"], doubtful, lambda item, path, words: said.append(words))
+    rules.hold(numbered)
+    return said
+
+
+def call(text: str, **more: Any) -> dict[str, Any]:
+    return {"call": text} | more
+
+
+def test_nothing_is_told_where_all_holds() -> None:
+    assert not told(
+        call("s = socket()"),
+        call("s.listen()", expect={"listening": {"port": 1}, "returns": None}),
+        call("conn, peer = s.accept()", **{"as": "accepting"}),
+        {"wait": "accepting", "expect": {"returns": {"conn": 1, "peer": 2}, "within": "3 s"}},
+        call("conn.recv(1)", expect={"raises": "nothing"}),
+        {"start": ["echo-server"], "as": "one", "expect": {"stdout": {"contains": "x"}}},
+        {"stop": "one", "expect": {"exit": 0, "stdout": {"lacks": "x"}}},
+        {"start": ["echo-server"]},
+        {"stop": "echo-server"},
+        {"run": ["ss", "-l"], "as": "running"},
+        {"wait": "3 s", "expect": {"sockets": {"port": 1}}},
+        {"wait": "running", "expect": {"exit": 0, "connect": "accepted"}},
+        {"host": "client", "link": {"wan": "down"}},
+        {"run": ["echo-client"], "expect": {"on": "client", "interface": ["lo", "wan"], "packets": "none"}},
+    )
+
+
+def test_what_a_name_holds_changes_with_what_is_assigned() -> None:
+    assert told(call("s = socket()"), call("s = s.recv(1)"), call("s.close()")) == [
+        "no socket is named 's' on server before this step"
+    ]
+    assert told(call("s = socket()"), call("pair = s.accept()"), call("pair.close()"))
+    assert told(call("s = socket()"), {"host": "client"} | call("s.close()"))
+
+
+def test_of_hosts_in_doubt_nothing_is_missed() -> None:
+    steps = (call("s.close()"), {"stop": "x"}, {"wait": "y"}, call("s.accept()", **{"as": "z"}))
+    assert len(told(*steps)) == 5
+    assert not told(*steps, doubtful=("server",))
+    assert told({"host": "nobody"}, {"run": ["nothing"]}, doubtful=("server",)) == [
+        "no host is named 'nobody'; known: client, server",
+        "no program is named 'nothing'; known: echo-client, echo-server, getent, ip, lsof, netstat, ping, ss",
+    ]
+
+
+def test_a_wait_is_judged_as_what_it_waits_for() -> None:
+    pending = (call("s = socket()"), call("s.connect(('a', 1))", **{"as": "p"}))
+    assert not told(*pending, {"wait": "p", "expect": {"raises": "nothing"}})
+    assert told(*pending, {"wait": "p", "expect": {"exit": 0}}) == [
+        "expected exit with run, start, wait; observed it with call"
+    ]
