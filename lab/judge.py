@@ -8,6 +8,7 @@ from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.checks.base import Outcome, Seen, Verdict, could_not_tell
 from lab.history import History, Note
+from lab.model import Model
 from lab.plan import Plan, PlannedStep
 
 VERSIONS = ("lab", "engine", "kernel", "image")
@@ -65,6 +66,8 @@ def judge(plan: Plan, history: History) -> Report:
     problems = tuple(
         f"{note.host}: {note.text}" for note in history.all(Note) if note.what == "problem" and note.step < 0
     )
+    if not problems and all(step.ended is not None and not step.judgements for step in steps):
+        problems = ("nothing was judged: no step expects anything",)
     times = [time for step in steps for time in (step.started, step.ended) if time is not None]
     return Report(
         scenario=plan.scenario,
@@ -121,8 +124,17 @@ def _judgements(plan: Plan, history: History, planned: PlannedStep) -> Iterator[
 
 def _verdict(name: str, expected: Any, seen: Seen | None) -> Verdict:
     if seen is None:
-        return could_not_tell(str(expected), "the step was not reached")
+        return could_not_tell(_said(expected), "the step was not reached")
     return CHECKS[name].function(expected, seen)
+
+
+def _said(expected: Any) -> str:
+    """What a check expects, about as the file says it."""
+    if isinstance(expected, Model):
+        expected = expected.model_dump(by_alias=True, exclude_unset=True)
+    if isinstance(expected, Mapping):
+        return ", ".join(f"{key} {_said(value)}" for key, value in expected.items())
+    return ", ".join(map(_said, expected)) if isinstance(expected, list | tuple) else str(expected) or "''"
 
 
 def _seen(plan: Plan, history: History, planned: PlannedStep, on: str) -> Seen | None:

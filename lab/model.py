@@ -79,6 +79,7 @@ def packet_kind(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+GUARD_TABLE = "security"
 _RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
 _RULE_COMMANDS = frozenset("-A -I -D -R -P -F -N -X -Z --append --insert --delete --replace --policy --flush".split())
 
@@ -100,6 +101,8 @@ def firewall_rule(text: str) -> tuple[str, ...]:
         modprobe = len(word) > 2 and "--modprobe".startswith(word.partition("=")[0])
         if modprobe or (short and word[1:] not in _RULE_OPTIONS):
             raise ValueError(f"expected an option of a rule (-A, -p, -j, --dport, …), observed {word!r}")
+    if any(word.rpartition("=")[2] == GUARD_TABLE for word in words):
+        raise ValueError(f"expected another table: {GUARD_TABLE} is the lab's own, which keeps hosts off the machine")
     if not _RULE_COMMANDS & set(words):
         raise ValueError(f"expected a command (-A, -I, -D, -P, -F, …) in the rule, observed {text!r}")
     return tuple(words)
@@ -132,20 +135,17 @@ def _pattern(form: re.Pattern[str]) -> dict[str, Any]:
 
 
 NAME = r"^[a-z][a-z0-9-]{0,30}$"
-CASE = r"^[a-z][a-z0-9.-]{0,30}$"
 PARAMETER = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 SYSCTL = r"^net(\.[A-Za-z0-9_-]+)+$"
 ERRNO = r"^E[A-Z0-9]+$"
 FORMS = {
     NAME: "a name (small letters, digits, -; at most 31)",
-    CASE: "a name (small letters, digits, -, .; at most 31)",
     PARAMETER: "a parameter's name (letters, digits, -, _; at most 63)",
     SYSCTL: "a setting of the network's, as in net.ipv4.tcp_syn_retries",
     ERRNO: "an errno's name, as in ECONNREFUSED",
 }
 
 Name = Annotated[str, Field(pattern=NAME)]
-CaseName = Annotated[str, Field(pattern=CASE)]
 Parameter = Annotated[str, Field(pattern=PARAMETER)]
 Sysctl = Annotated[str, Field(pattern=SYSCTL)]
 Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_extra=_pattern(_DURATION))]
@@ -297,5 +297,5 @@ class ScenarioFile(Model):
     lesson: str = ""
     networks: dict[Name, Network | None] = Field(json_schema_extra={"maxProperties": MAX_NETWORKS})
     hosts: dict[Name, Host] = Field(json_schema_extra={"minProperties": 1, "maxProperties": MAX_HOSTS})
-    cases: dict[CaseName, dict[Parameter, Any] | None] = Field({}, json_schema_extra={"maxProperties": MAX_CASES})
+    cases: dict[Name, dict[Parameter, Any] | None] = Field({}, json_schema_extra={"maxProperties": MAX_CASES})
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, json_schema_extra={"maxItems": MAX_STEPS})]

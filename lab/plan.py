@@ -274,12 +274,8 @@ def printed(plan: Plan) -> str:
     )
     for step in value["steps"]:
         step["mark"] = step["marks"].pop("")
-    for item in (
-        *value["networks"],
-        *value["hosts"],
-        *value["steps"],
-        *(i for h in value["hosts"] for i in h["interfaces"]),
-    ):
-        for key in [key for key, said in item.items() if said in (None, [], {}, False)]:
+    interfaces = [interface for host in value["hosts"] for interface in host["interfaces"]]
+    for item in (value, *value["networks"], *value["hosts"], *interfaces, *value["steps"]):
+        for key in [key for key, said in item.items() if said in (None, [], {}) or (key == "trace" and not said)]:
             del item[key]
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, explicit_start=True, width=110)

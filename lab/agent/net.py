@@ -1,7 +1,8 @@
 """This host's interfaces, routes and firewall: set as the plan says, in its own network namespace only.
 
 There is no default route, and no way to the machine that the host runs on: none to its addresses (`forbidden`), none
-to link-local addresses, which every bridge has.
+to link-local addresses, which every bridge has. A program may bind a socket to a device, which makes Linux take any
+address for a neighbour's: a guard in a table that no scenario may name drops what is not for the plan's networks.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ LINK_LOCAL = socket.inet_pton(socket.AF_INET6, "fe80::")
 NO_DAD = 0x02
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 FIREWALL_TIME, CARRIER_TIME = 10, 5
+GUARD = "/tmp/guard"
+# What IPv6 needs to find its neighbours: queries and reports of groups, solicitations and advertisements.
+NEIGHBOURLY = tuple(f"-A OUTPUT -p icmpv6 --icmpv6-type {kind} -j ACCEPT" for kind in (131, 132, 143, 135, 136))
 
 
 class Network:
@@ -63,6 +67,7 @@ class Network:
             body for body in _dump(GET_ADDRESS, socket.AF_INET6) if body[3] == 0 and ADDRESS.unpack_from(body)[4] != LO
         ]
         self._settle()
+        self._guard()
         return interfaces
 
     def link(self, network: str, state: str) -> None:
@@ -83,12 +88,36 @@ class Network:
         """An iptables or ip6tables command; its status and what it said."""
         if not argv or argv[0] not in ("iptables", "ip6tables"):
             raise Refused(f"expected iptables or ip6tables, observed {' '.join(argv)!r}")
+        code, output = self._tables([argv[0], "-w", "5", *argv[1:]])
+        return {"code": code, "output": output}
+
+    def _tables(self, argv: list[str]) -> tuple[int, str]:
         environment = {"PATH": PATH, "LANG": "C.UTF-8", "XTABLES_LOCKFILE": "/tmp/xtables.lock"}
         try:
-            code, output = self._children.run([argv[0], "-w", "5", *argv[1:]], environment, FIREWALL_TIME)
+            return self._children.run(argv, environment, FIREWALL_TIME)
         except FileNotFoundError as error:
             raise Refused(f"{argv[0]} is not on this host") from error
-        return {"code": code, "output": output}
+
+    def _guard(self) -> None:
+        """Let out only what goes to the plan's networks."""
+        for family, command in ((socket.AF_INET, "iptables-restore"), (socket.AF_INET6, "ip6tables-restore")):
+            near = [subnet for subnet in _subnets(family) if not subnet.startswith("fe80:")]
+            if not near:
+                continue
+            subnets = [*near, *(to for to, _ in self._routes if (":" in to) == (family == socket.AF_INET6))]
+            gates = [address for address in self._forbidden if (":" in address) == (family == socket.AF_INET6)]
+            rules = [
+                "-A OUTPUT -o lo -j ACCEPT",
+                *(f"-A OUTPUT -d {address} -j DROP" for address in gates),
+                *(NEIGHBOURLY if family == socket.AF_INET6 else ()),
+                *(f"-A OUTPUT -d {subnet} -j ACCEPT" for subnet in subnets),
+                "-A OUTPUT -j DROP",
+            ]
+            with open(GUARD, "w", encoding="ascii") as file:
+                file.write("\n".join(["*security", *rules, "COMMIT", ""]))
+            code, output = self._tables([command, "-w", "5", GUARD])
+            if code:
+                raise Refused(f"the way to the machine cannot be closed: {command} ended with {code}: {output.strip()}")
 
     def _settle(self) -> None:
         for index, device in socket.if_nameindex():
@@ -127,6 +156,15 @@ def _interfaces(networks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         network = next((networks[address] for address in own if address in networks), device)
         mac = found.get(1, b"").hex(":")
         yield {"index": index, "device": device, "network": network, "mac": mac, "addresses": own}
+
+
+def _subnets(family: int) -> Iterator[str]:
+    """The networks that this host's own addresses are on."""
+    for body in _dump(GET_ADDRESS, family):
+        _, length, _, _, index = ADDRESS.unpack_from(body)
+        found = attributes(body[ADDRESS.size :])
+        if index != LO:
+            yield f"{socket.inet_ntop(family, found.get(2) or found[1])}/{length}"
 
 
 def _canonical(address: str) -> str:

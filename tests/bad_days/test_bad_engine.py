@@ -76,7 +76,6 @@ def proxy(folder: Path) -> Iterator[Proxy]:
 
 def one_line(ended: Ended) -> str:
     """What it told on standard error: a single line, and exit code 3."""
-    print(ended.err)
     assert (ended.code, len(ended.told)) == (3, 1), ended
     return ended.err
 

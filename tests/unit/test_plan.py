@@ -156,7 +156,7 @@ def test_steps_are_resolved(tmp_path: Path) -> None:
     assert [step.timeout for step in plan.steps[:3]] == [30.0, 1.5, 30.0]
     assert plan.programs == {"mine": "pass"} and plan.time_scale == 3.0
     assert plan.needs == ("firewall", "link")
-    assert plan.steps[5].marks == {"": "x.yaml:11:5", "0.exit": "x.yaml:11:51", "1.listening": "x.yaml:11:67"}
+    assert plan.steps[5].marks == {"": "x.yaml:11:5", "0.exit": "x.yaml:11:51", "1.listening": "x.yaml:11:68"}
     assert plan.steps[9].marks == {"": "x.yaml:15:5", "0.listening": "x.yaml:16:14"}
     assert [step.text for step in plan.steps] == [
         "server: start echo-server --port 65432  (as one)",
@@ -202,3 +202,11 @@ def test_what_was_not_asked_for_is_not_asked_for_after_a_round_trip() -> None:
     again = Plan.model_validate_json(plan_of(text).model_dump_json(exclude_unset=True))
     assert again.steps[0].step.expect[0].checks() == {"returns": None}
     assert "returns: null" in printed(again)
+
+
+def test_a_printed_plan_leaves_out_what_is_empty_and_nothing_else() -> None:
+    steps = "  - {host: server, start: [echo-server]}\n  - {host: server, stop: echo-server, expect: {exit: 0}}\n"
+    lines = printed(plan_of(ONE.format("", steps))).splitlines()
+    assert lines[0] == "---" and "- number: 0" in lines and "  target: 0" in lines and "    - exit: 0" in lines
+    assert "  mark: x.yaml:7:5" in lines and "    0.exit: x.yaml:7:54" in lines
+    assert not [line for line in lines if line.endswith((": null", ": []", ": {}"))]

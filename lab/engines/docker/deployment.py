@@ -8,9 +8,10 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from lab.engines.base import Progress
 from lab.engines.docker import bodies, lease
@@ -20,6 +21,7 @@ from lab.errors import EngineError, LabError, MissingCapability, SubnetTaken
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 from lab.remote import BOOTSTRAP, Remote, agent_source
 
+TURN_SECONDS = 0.2
 COMMAND = ("python3", "-I", "-S", "-u", "-c", BOOTSTRAP)
 
 
@@ -122,8 +124,8 @@ class _Maker:
         networks = {network.name: self.pool.submit(self._network, network) for network in self.plan.networks}
         hosts = [self.pool.submit(self._host, host, networks) for host in self.plan.hosts]
         # Even where one fails, all are waited for: what is still being made could not be removed.
-        wait(networks.values())
-        wait(hosts)
+        _all_done(networks.values())
+        _all_done(hosts)
         for network in networks.values():
             network.result()
         agents = {remote.host: remote for remote in (host.result() for host in hosts)}
@@ -178,6 +180,12 @@ class _Maker:
         forbidden = [address for face in host.interfaces for address in self.gateways[face.network]]
         remote.configure(host, forbidden=forbidden)
         return remote
+
+
+def _all_done(futures: Collection[Future[Any]]) -> None:
+    """Wait for all, in short turns: Ctrl-C may come just before a long wait begins, and would be seen at its end."""
+    while wait(futures, TURN_SECONDS).not_done:
+        pass
 
 
 def _why_not_started(host: PlannedHost, error: Refused) -> LabError:

@@ -74,6 +74,9 @@ def test_an_image_that_is_not_found_is_not_there_and_other_refusals_are_errors()
 
 
 def test_an_absent_engine_is_named_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = docker.errors.DockerException("Error while fetching server API version: ('Connection aborted.', …)")
+    absent.__cause__ = FileNotFoundError(2, "No such file or directory")
+    monkeypatch.setattr(docker, "from_env", Mock(side_effect=absent))
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(EngineError, match=r"answers at unix:///nowhere/docker\.sock: No such file.*; start it"):
         module.connect()

@@ -230,10 +230,11 @@ def test_a_host_that_never_reads_its_input_holds_nobody_up() -> None:
 
 def interrupted(engine: Engine, when: threading.Event) -> None:
     """Ctrl-C while hosts are being made."""
+    main = threading.get_ident()
 
     def interrupt() -> None:
         assert when.wait(5)
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()

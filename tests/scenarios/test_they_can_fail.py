@@ -1,0 +1,84 @@
+"""Every scenario proves that it can fail: it has cases that expect different things, and what one case expects is not
+true of another.
+
+A case is planned anew on its sibling's addresses and judged by its sibling's saved history. Among the checks that the
+two resolve differently, one at least must FAIL: an ERROR does not count. Two cases that expect the same, for different
+reasons, prove nothing to each other, but each case has a sibling that refutes it.
+"""
+
+import pytest
+from shipped_cases import FAKE_LACKS, JOBS, SCENARIOS, Silence, named, plan_of, siblings
+
+from lab.checks.base import Outcome, Verdict
+from lab.flow import open_session, run_jobs
+from lab.history import History
+from lab.judge import judge
+from lab.plan import Plan, make_plan
+from lab.runs import find, load_case
+
+Key = tuple[int, int, str]
+
+
+def expected(plan: Plan) -> dict[Key, tuple[str, object]]:
+    """What a plan expects, and of which host's step: by the step's number, the place in it, and the check."""
+    return {
+        (planned.number, place, check): (planned.step.host, (expectation.on, value))
+        for planned in plan.steps
+        for place, expectation in enumerate(planned.step.expect)
+        for check, value in expectation.checks().items()
+    }
+
+
+def differing(one: Plan, other: Plan) -> set[Key]:
+    """The checks that both make of the same host's step, and resolve differently."""
+    ours, theirs = expected(one), expected(other)
+    both = ours.keys() & theirs.keys()
+    return {key for key in both if ours[key][0] == theirs[key][0] and ours[key] != theirs[key]}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+def test_cases_differ(scenario):
+    plans = [plan_of(JOBS[f"{scenario.name}::{case.name}"]) for case in scenario.cases]
+    assert len(plans) >= 2
+    assert all(any(differing(plan, other) for other in plans) for plan in plans)
+    assert scenario.lesson.strip()
+    assert scenario.guide
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """What was planned and observed in every case that the fake engine can run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        with open_session("fake", keep=False, time_scale=1.0) as session:
+            run_jobs(session, [job for name, job in JOBS.items() if not FAKE_LACKS[name]], Silence, 2)
+        cases = [load_case(folder) for folder in find("latest")]
+    return {f"{plan.scenario}::{plan.case}": (plan, history) for plan, history in cases}
+
+
+def verdicts(plan: Plan, history: History, keys: set[Key]) -> dict[str, Verdict]:
+    """How the history answers some of the plan's checks, by their places."""
+    marks = {
+        planned.marks[f"{place}.{check}"]
+        for planned in plan.steps
+        for number, place, check in keys
+        if number == planned.number
+    }
+    judgements = [judgement for step in judge(plan, history).steps for judgement in step.judgements]
+    return {f"{it.mark} {it.check}": it.verdict for it in judgements if it.mark in marks}
+
+
+@named
+def test_a_sibling_refutes_it(saved, name):
+    if reason := FAKE_LACKS[name]:
+        pytest.skip(reason)
+    job, refuted = JOBS[name], []
+    for sibling in siblings(job):
+        theirs, history = saved[f"{job.scenario.name}::{sibling.case.name}"]
+        plan = make_plan(job.scenario, job.case, [network.subnet for network in theirs.networks])
+        if keys := differing(plan, theirs):
+            answers = verdicts(plan, history, keys)
+            failed = [place for place, verdict in answers.items() if verdict.outcome is Outcome.FAIL]
+            assert failed, f"what {name} expects is true of {sibling.case.name}, too: {answers}"
+            refuted.append(sibling.case.name)
+    assert refuted, f"no sibling expects anything else than {name}"
