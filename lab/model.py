@@ -163,7 +163,7 @@ Outcomes = Literal["accepted", "refused", "reset", "timed-out", "unreachable", "
 class Model(BaseModel):
     """What every noun shares: frozen, exact types, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True, extra="forbid", populate_by_name=True)
 
 
 class Network(Model):

@@ -1,7 +1,7 @@
 """strace's lines -> Call: what a program asked of its sockets, one by one.
 
-Understands `strace -f -e trace=%network,close` with absolute unix times and the calls' durations, both in nanoseconds. A
-line that is not understood is handed back, so that nobody judges by half a trace. Which calls make an attempt to
+Understands `strace -f -e trace=%network,close` with absolute unix times and the calls' durations, both in nanoseconds.
+A line that is not understood is handed back, so that nobody judges by half a trace. Which calls make an attempt to
 connect is for `attempts` to say.
 """
 

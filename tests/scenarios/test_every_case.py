@@ -4,7 +4,6 @@ All that are asked for run side by side in one session, as `lab run` has them; a
 `file:line:column: expected ..., observed ...`. What a case proves by failing elsewhere is for `test_they_can_fail`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,35 +14,33 @@ from lab.flow import open_session, run_jobs
 from lab.judge import Report
 from lab.report import faults
 
-AT_ONCE = {"fake": 2, "docker": 4}
-Reports = Callable[[str], Report]
+Reports = dict[str, Report]
 
 
 @pytest.fixture(scope="module")
-def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    """A case's report, by engine and name; an engine's cases are all run when the first is asked for."""
-    made: dict[str, dict[str, Report]] = {}
-
-    def report(engine: str, name: str) -> Report:
-        if engine not in made:
-            made[engine] = _run(engine, _asked_for(request.session.items, engine), tmp_path_factory.mktemp(engine))
-        return made[engine][name]
-
-    return report
+def fake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """The reports of all cases that are asked for on the fake engine."""
+    names = [name for name in _asked_for(request.session.items, "test_on_fake") if not FAKE_LACKS[name]]
+    return _run("fake", names, tmp_path_factory.mktemp("runs"), at_once=2)
 
 
-def _asked_for(items: list[pytest.Item], engine: str) -> list[str]:
-    function = f"test_on_{engine}"
+@pytest.fixture(scope="module")
+def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """The same on Docker."""
+    names = _asked_for(request.session.items, "test_on_docker")
+    return _run("docker", names, tmp_path_factory.mktemp("runs"), at_once=4)
+
+
+def _asked_for(items: list[pytest.Item], function: str) -> list[str]:
     return [item.callspec.params["name"] for item in items if getattr(item, "originalname", "") == function]
 
 
-def _run(engine: str, names: list[str], folder: Path) -> dict[str, Report]:
-    jobs = {name: JOBS[name] for name in names}
+def _run(engine: str, names: list[str], folder: Path, at_once: int) -> Reports:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(folder))
         with open_session(engine, keep=False, time_scale=1.0) as session:
-            reports = run_jobs(session, list(jobs.values()), Silence, AT_ONCE[engine])
-    return dict(zip(jobs, reports, strict=True))
+            reports = run_jobs(session, [JOBS[name] for name in names], Silence, at_once)
+    return dict(zip(names, reports, strict=True))
 
 
 def _passes(report: Report) -> None:
@@ -54,13 +51,13 @@ def _passes(report: Report) -> None:
 
 
 @named
-def test_on_fake(reports, name):
-    if reason := FAKE_LACKS.get(name):
+def test_on_fake(fake, name):
+    if reason := FAKE_LACKS[name]:
         pytest.skip(reason)
-    _passes(reports("fake", name))
+    _passes(fake[name])
 
 
 @pytest.mark.docker
 @named
-def test_on_docker(reports, name):
-    _passes(reports("docker", name))
+def test_on_docker(docker, name):
+    _passes(docker[name])

@@ -1,6 +1,7 @@
 """Imports go one way: a module may import only what stands above it in this list; a package is one name."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from (name.name for name in node.names)
     elif isinstance(node, ast.ImportFrom) and not node.level:
         yield from (f"lab.{name.name}" if node.module == "lab" else str(node.module) for name in node.names)
-    elif not (isinstance(node, ast.If) and "platform" in ast.unparse(node.test)):
+    elif not (
+        isinstance(node, ast.If | ast.With) and re.search("platform|ImportError", ast.unparse(node).split(":")[0])
+    ):
         for child in ast.iter_child_nodes(node):
             yield from imported(child)
 

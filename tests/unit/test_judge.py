@@ -80,8 +80,8 @@ def test_a_report_tells_what_was_done_and_where_it_was_asked_for() -> None:
     assert (step.text, step.mark, step.predict, step.because) == ("server: call s = socket()", "x.yaml:6:5", "P", "B")
     assert (step.started, step.ended, step.action, step.host) == (0, 90, "call", "server")
     assert {item.check: (item.mark, item.on) for item in step.judgements} == {
-        "returns": ("x.yaml:6:62", "server"),
-        "raises": ("x.yaml:6:73", "server"),
+        "returns": ("x.yaml:6:58", "server"),
+        "raises": ("x.yaml:6:69", "server"),
     }
 
 

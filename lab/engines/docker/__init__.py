@@ -43,7 +43,7 @@ class DockerEngine:
 
     def capabilities(self) -> Capabilities:
         """What this engine and its kernel can do."""
-        version = self.client.version()
+        version = self.client.version
         kernel = str(version.get("KernelVersion", ""))
         lacks = {
             f"sysctl:{key}": f"{key} needs Linux {'.'.join(map(str, since))}; the engine's kernel is {kernel}"

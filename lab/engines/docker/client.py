@@ -70,8 +70,15 @@ def connect() -> "Client":
     import docker
     import docker.errors
 
+    def speak(version: str) -> Any:
+        return docker.from_env(version=version, timeout=TIMEOUT, max_pool_size=64).api
+
+    oldest = ".".join(map(str, MINIMUM_API))
     try:
-        api = docker.from_env(timeout=TIMEOUT, max_pool_size=64).api
+        api = speak(oldest)
+        said = api.version(api_version=False)
+        if said["ApiVersion"] != oldest:
+            api = speak(said["ApiVersion"])
     except (docker.errors.DockerException, OSError) as error:
         reason = _last_words(error)
         remedy = (
@@ -81,12 +88,11 @@ def connect() -> "Client":
         )
         raise EngineError(f"no Docker Engine answers at {endpoint()}: {reason}; {remedy}") from error
     if tuple(map(int, api.api_version.split("."))) < MINIMUM_API:
-        wanted = ".".join(map(str, MINIMUM_API))
         raise EngineError(
-            f"the Docker Engine at {endpoint()} speaks API {api.api_version}; the lab needs {wanted}"
+            f"the Docker Engine at {endpoint()} speaks API {api.api_version}; the lab needs {oldest}"
             " (Docker 20.10) or newer"
         )
-    return Client(api)
+    return Client(api, said)
 
 
 def endpoint() -> str:
@@ -102,18 +108,14 @@ def endpoint() -> str:
 class Client:
     """The verbs that the lab needs. Things are named by their ids; lists come as the API gives them."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Any, version: Json | None = None) -> None:
         self._docker = api
+        self.version = version or {}  # what the engine says of itself: Version, KernelVersion, Os, Arch, …
         self.api = tuple(map(int, api.api_version.split(".")))
 
     def close(self) -> None:
         """Give the connections back."""
         self._docker.close()
-
-    def version(self) -> Json:
-        """What the engine says of itself: Version, KernelVersion, Os, Arch, …"""
-        with _words("ask the engine for its version"):
-            return cast(Json, self._docker.version())
 
     def networks(self, label: str | None = None) -> list[Json]:
         """All networks, or those with a label (`key` or `key=value`)."""

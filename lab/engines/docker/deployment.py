@@ -121,6 +121,7 @@ class _Maker:
 
     def make(self) -> dict[str, Remote]:
         """All at once, for a container needs its networks only when it starts."""
+        self.pool.submit(agent_source)  # kept: who needs it finds it made
         networks = {network.name: self.pool.submit(self._network, network) for network in self.plan.networks}
         hosts = [self.pool.submit(self._host, host, networks) for host in self.plan.hosts]
         # Even where one fails, all are waited for: what is still being made could not be removed.

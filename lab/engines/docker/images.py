@@ -29,6 +29,7 @@ SUITE = "bookworm"
 PULL_PATIENCE = 5.0
 KEPT_IMAGES = 3
 INSTALL_MMDEBSTRAP = ("apt-get", "install", "-y", "--no-install-recommends", "mmdebstrap")
+UPDATE_LISTS = ("apt-get", "update")  # a bare Debian comes without lists of packages
 # What a host never reads; the compiled standard library stays, for the agent starts with it.
 UNREAD = (
     "/usr/share/doc/*",
@@ -115,10 +116,12 @@ def _need_mmdebstrap(say: Say) -> None:
         )
     if getattr(os, "geteuid", lambda: 1)() != 0:
         raise EngineError(f"no registry answers; to build the image without one, type `sudo {command}`")
-    say(command)
-    done = subprocess.run(INSTALL_MMDEBSTRAP, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EngineError(f"`{command}` failed: {_last_line(done.stderr or done.stdout)}; `apt-get update` may help")
+    for typed in (INSTALL_MMDEBSTRAP, UPDATE_LISTS, INSTALL_MMDEBSTRAP):
+        say(" ".join(typed))
+        done = subprocess.run(typed, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if shutil.which("mmdebstrap"):
+            return
+    raise EngineError(f"`{command}` failed, after `apt-get update` too: {_last_line(done.stderr or done.stdout)}")
 
 
 def _mmdebstrap(packages: Iterable[str]) -> list[str]:

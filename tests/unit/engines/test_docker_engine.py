@@ -50,7 +50,7 @@ def test_free_subnets_avoid_the_engines_and_the_refused_ones(monkeypatch: pytest
 )
 def test_a_kernel_lacks_what_came_later(kernel: str, has: bool) -> None:
     version = {"Version": "20.10.24", "KernelVersion": kernel}
-    found = engine(version=lambda self: version).capabilities()
+    found = engine(version=version).capabilities()
     key = "sysctl:net.ipv4.tcp_syn_linear_timeouts"
     assert (key in found.has) is has
     assert (key in found.lacks) is not has
@@ -61,10 +61,10 @@ def test_a_kernel_lacks_what_came_later(kernel: str, has: bool) -> None:
 def test_this_machines_kernel_is_asked_for_ipv6(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("lab.engines.docker.IPV6", tmp_path / "ipv6")
     here = {"Version": "29", "KernelVersion": platform.release()}
-    assert "ipv6" in engine(version=lambda self: here).capabilities().lacks
-    assert "ipv6" in engine(version=lambda self: here | {"KernelVersion": "1.0"}).capabilities().has
+    assert "ipv6" in engine(version=here).capabilities().lacks
+    assert "ipv6" in engine(version=here | {"KernelVersion": "1.0"}).capabilities().has
     (tmp_path / "ipv6").mkdir()
-    assert "ipv6" in engine(version=lambda self: here).capabilities().has
+    assert "ipv6" in engine(version=here).capabilities().has
 
 
 def test_closing_twice_is_closing_once() -> None:

@@ -1,4 +1,5 @@
 import io
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,38 @@ def test_where_nothing_can_be_built_the_message_says_what_to_type(monkeypatch: p
         images._need_mmdebstrap(print)
     found["mmdebstrap"] = "/usr/bin/mmdebstrap"
     images._need_mmdebstrap(print)
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get to be written, for somebody who is root where there is no mmdebstrap."""
+    monkeypatch.undo()
+    program = tmp_path / "apt-get"
+    program.touch(0o755)
+    which = shutil.which
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(images.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(images.shutil, "which", lambda name: which(name, path=str(tmp_path)))
+    return program
+
+
+def test_a_bare_debian_without_lists_of_packages_gets_them(apt: Path) -> None:
+    apt.write_text("""#!/bin/sh
+case "$1" in
+update) : > "$0.lists" ;;
+install) [ -e "$0.lists" ] && cp "$0" "${0%apt-get}mmdebstrap" ;;
+esac
+""")
+    said: list[str] = []
+    images._need_mmdebstrap(said.append)
+    install = "apt-get install -y --no-install-recommends mmdebstrap"
+    assert said == [install, "apt-get update", install]
+
+
+def test_packages_that_cannot_be_had_are_an_error_in_apts_words(apt: Path) -> None:
+    apt.write_text("#!/bin/sh\necho E: no network >&2; exit 100\n")
+    with pytest.raises(EngineError, match="after `apt-get update` too: E: no network"):
+        images._need_mmdebstrap(print)
 
 
 def test_a_root_that_cannot_be_made_is_an_error_with_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:

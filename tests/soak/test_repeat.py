@@ -1,0 +1,70 @@
+"""No flake: every case thirty times over, and ten times with both processors busy. Each run prints what came out."""
+
+import contextlib
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.checks.base import Outcome
+from lab.flow import Job, open_session, run_jobs
+from lab.judge import Report
+from lab.library import shipped
+from lab.report import faults
+from lab.scenario import load
+
+pytestmark = [pytest.mark.soak, pytest.mark.docker]
+
+BUSY = "while True: pass"
+
+
+class Silence:
+    """An audience that keeps quiet."""
+
+    def __getattr__(self, name: str):
+        return lambda *_: None
+
+
+@contextlib.contextmanager
+def busy(processors: int) -> Iterator[None]:
+    """So many processors have something else to do."""
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processors)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def repeated(times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Report]:
+    """The reports of every case, so many times over, two at once."""
+    monkeypatch.setenv("LAB_RUNS", str(folder))
+    scenarios = [load(path) for path in shipped()]
+    jobs = [Job(scenario, case) for scenario in scenarios for case in scenario.cases for _ in range(times)]
+    with open_session("docker", keep=False, time_scale=1.0) as session:
+        return run_jobs(session, jobs, Silence, 2)
+
+
+def told(reports: list[Report]) -> str:
+    """A table: one line a case, how often it came out how; then everything that went wrong."""
+    outcomes = Counter((f"{it.scenario}.{it.case}", str(it.outcome)) for it in reports)
+    names = list(dict.fromkeys(name for name, _ in outcomes))
+    width = max(map(len, names))
+    table = [f"{'':{width}}" + "".join(f"{outcome:>9}" for outcome in Outcome)]
+    table += [f"{name:{width}}" + "".join(f"{outcomes[name, str(it)]:>9}" for it in Outcome) for name in names]
+    wrong = [f"{it.scenario}.{it.case}: {fault}" for it in reports for fault in faults(it)]
+    return "\n".join([*table, *wrong])
+
+
+@pytest.mark.parametrize(("times", "processors"), [(30, 0), (10, 2)], ids=["quiet", "busy"])
+def test_again_and_again(times, processors, tmp_path, monkeypatch, capsys):
+    with busy(processors):
+        reports = repeated(times, tmp_path, monkeypatch)
+    table = told(reports)
+    with capsys.disabled():
+        print(f"\n{table}")
+    assert {report.outcome for report in reports} == {Outcome.PASS}, table

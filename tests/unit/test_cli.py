@@ -1,0 +1,227 @@
+"""Arguments and exit codes: 0 passed, 1 failed, 2 the file or the command line is wrong, 3 could not judge, 130."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lab import cli
+from lab.checks.base import Outcome
+from lab.errors import EngineError
+from lab.judge import Report
+
+HEAD = """\
+title: T
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}}
+"""
+PASSES = HEAD + "steps: [{host: server, call: s = socket(), expect: {raises: nothing}}]"
+FAILS = HEAD + "steps: [{host: server, call: s = socket(), expect: {raises: OSError}}]"
+ERRS = HEAD + "steps: [{host: server, call: s = socket()}]"
+SKIPS = HEAD.replace("[lan]", "[lan], sysctls: {net.core.nosuch: 1}") + PASSES[len(HEAD) :]
+MIXED = HEAD + "cases: {a: {x: nothing}, b: {x: OSError}}\n" + FAILS[len(HEAD) :].replace("OSError", '"{x}"')
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAB_ENGINE", "fake")
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    texts = {"passes": PASSES, "fails": FAILS, "errs": ERRS, "skips": SKIPS, "mixed": MIXED}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        cli._terminal.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["lab", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        told = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, told.out, told.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        ("passes.yaml", 0),
+        ("fails.yaml", 1),
+        ("errs.yaml", 3),
+        ("skips.yaml", 3),
+        ("passes.yaml fails.yaml", 1),
+        ("fails.yaml errs.yaml passes.yaml", 3),
+        ("passes.yaml skips.yaml", 0),
+        ("mixed.yaml", 1),
+        ("mixed.yaml --case a", 0),
+        ("mixed.yaml --case b", 1),
+        ("passes.yaml --repeat 3 --jobs 2", 0),
+        ("passes", 2),
+        ("refusd", 2),
+        ("nowhere.yaml", 2),
+        ("mixed.yaml --case c", 2),
+        ("passes.yaml --all", 2),
+        ("passes.yaml --jobs 0", 2),
+        ("passes.yaml --engine dokcer", 2),
+        ("passes.yaml --nonsense", 2),
+        ("", 2),
+    ],
+)
+def test_the_exit_code_says_how_it_went(names: str, code: int, run: Run) -> None:
+    observed, _, err = run("run", *names.split())
+    assert observed == code
+    assert bool(err) == (code == 2)
+
+
+def test_what_was_meant_is_guessed(run: Run) -> None:
+    assert "did you mean 'refused'?" in run("run", "refusd")[2]
+    assert "did you mean 'docker'?" in run("run", "passes.yaml", "--engine", "dokcer")[2]
+    assert "mixed has no case 'c'; known: a, b" in run("run", "mixed.yaml", "--case", "c")[2]
+    assert run("rnu")[0] == 2
+
+
+def test_without_arguments_it_helps(run: Run) -> None:
+    assert run("--help")[:1] == (0,)
+    assert run("--version")[0] == 0
+    assert "Commands:" in "".join(run()[1:])
+
+
+def test_every_mistake_in_all_files_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(PASSES.replace("title", "tilte").replace("nothing", "[1]"))
+    (tmp_path / "two.yaml").write_text(PASSES.replace("server,", "sever,"))
+    code, out, err = run("check", "one.yaml", "passes.yaml", "two.yaml")
+    assert (code, out) == (2, "")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["one.yaml"] * 3 + ["two.yaml"]
+    assert run("run", "one.yaml", "two.yaml")[2] == err
+
+
+def test_a_file_full_of_mistakes_does_not_flood_the_screen(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(HEAD + "steps:\n" + "  - {host: sever}\n" * 900)
+    lines = run("check", "bad.yaml")[2].splitlines()
+    assert len(lines) <= 41 and "more mistakes" in lines[-1]
+
+
+def test_check_tells_of_files_without_mistakes(run: Run) -> None:
+    code, out, err = run("check", "passes.yaml", "mixed.yaml", "refused")
+    assert (code, err) == (0, "")
+    counts = [line.split(":")[1] for line in out.splitlines()]
+    assert counts == [f" {count} cases, no mistake" for count in (1, 2, 5)]
+
+
+def test_list_shows_titles_and_cases(run: Run) -> None:
+    code, out, _ = run("list")
+    assert code == 0
+    assert "refused           One symptom" in out and "nothing-listening" in out
+
+
+def test_plan_prints_all_cases_or_one(run: Run) -> None:
+    code, out, _ = run("plan", "mixed.yaml")
+    assert (code, out.count("---\n")) == (0, 2)
+    code, out, _ = run("plan", "mixed.yaml", "--case", "b")
+    assert (code, out.count("---\n"), "case: b" in out) == (0, 1, True)
+    assert run("plan", "mixed.yaml", "--case", "c")[0] == 2
+
+
+def test_schema_prints_json(run: Run) -> None:
+    code, out, _ = run("schema")
+    assert (code, json.loads(out)["$schema"]) == (0, "http://json-schema.org/draft-07/schema#")
+
+
+def test_a_run_is_judged_again_with_the_same_answer(run: Run) -> None:
+    code, out, _ = run("run", "mixed.yaml", "--json")
+    again = run("judge", "latest", "--json")
+    assert (code, again[0]) == (1, 1)
+    assert again[1].splitlines() == out.splitlines()
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["PASS", "FAIL"]
+    assert run("judge", "nothing")[0] == 2
+
+
+def test_junit_is_written_or_told(run: Run, tmp_path: Path) -> None:
+    assert run("run", "mixed.yaml", "--junit", "out.xml")[0] == 1
+    assert ElementTree.parse(tmp_path / "out.xml").getroot().tag == "testsuites"
+    code, _, err = run("run", "passes.yaml", "--junit", "no/where.xml")
+    assert code == 3 and "no/where.xml: cannot be written: No such file" in err
+
+
+def test_sweep_has_nothing_to_do_on_the_fake(run: Run) -> None:
+    assert run("sweep", "--engine", "fake")[:2] == (0, "nothing was left behind\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted: everything that was started is gone"),
+        (EngineError("the engine died"), 3, "the engine died"),
+        (ZeroDivisionError("a bug"), 3, "ZeroDivisionError: a bug"),
+        (BrokenPipeError(), 3, ""),
+    ],
+)
+def test_what_ends_a_run_is_said_with_its_code(
+    error: BaseException, code: int, words: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[Report]:
+        raise error
+
+    monkeypatch.setattr("lab.flow.run_jobs", fails)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    observed, out, err = run("run", "passes.yaml")
+    assert (observed, out) == (code, "") and words in err
+    assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ("PASS", 0),
+        ("PASS SKIPPED", 0),
+        ("SKIPPED", 3),
+        ("SKIPPED SKIPPED", 3),
+        ("PASS FAIL", 1),
+        ("FAIL SKIPPED", 1),
+        ("FAIL ERROR PASS", 3),
+    ],
+)
+def test_error_beats_fail_beats_pass(outcomes: str, code: int) -> None:
+    reports = [Report("x", "x", "x", "x", "x", Outcome(word)) for word in outcomes.split()]
+    assert cli._exit_code(reports) == code
+
+
+HEAVY = {"docker", "rich", "requests", "jinja2", "lab.engines", "lab.remote", "asyncio"}
+
+
+SPARED = {"list": HEAVY | {"pydantic"}, "check refused": HEAVY, "schema": HEAVY, "plan echo": {"docker", "rich"}}
+
+
+@pytest.mark.parametrize(("arguments", "spared"), SPARED.items())
+def test_no_command_imports_what_it_does_not_need(arguments: str, spared: set[str]) -> None:
+    code = "import atexit, sys\nfrom lab.cli import main\n"
+    code += f"sys.argv = {['lab', *arguments.split()]!r}\n"
+    code += "atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr))\nmain()"
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert not spared & set(done.stderr.split())
+
+
+def test_list_answers_at_once() -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "lab", "list"], capture_output=True, env=environment, check=True)
+        times.append(time.perf_counter() - begun)
+    bare = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import click, yaml"], check=True)
+    bare = time.perf_counter() - bare
+    assert min(times) < max(0.2, 3 * bare)
