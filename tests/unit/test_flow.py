@@ -94,7 +94,9 @@ def test_cases_are_told_in_order_however_many_run_at_once(side_by_side: int) -> 
     with session() as opened:
         reports = run_jobs(opened, jobs() + jobs("U"), lambda: audience, side_by_side)
     assert [report.outcome for report in reports] == [Outcome.PASS, Outcome.FAIL, Outcome.PASS] * 2
-    assert audience.told == told_of(GOOD, BAD, THIRD) + told_of(GOOD, BAD, THIRD, title="U")
+    # a case is announced again where another took its subnet meanwhile
+    told = [line for line, before in zip(audience.told, ["", *audience.told], strict=False) if line != before]
+    assert told == told_of(GOOD, BAD, THIRD) + told_of(GOOD, BAD, THIRD, title="U")
 
 
 def test_what_was_saved_is_told_again_alike() -> None:

@@ -89,10 +89,16 @@ def test_an_engine_that_may_not_be_used_has_another_remedy(monkeypatch: pytest.M
 
 
 def test_an_old_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker, "from_env", lambda **_: Mock(api=Mock(api_version="1.40")))
+    def speaks(version: str) -> None:
+        answer = Mock(return_value={"ApiVersion": version})
+        monkeypatch.setattr(
+            docker, "from_env", lambda version, **_: Mock(api=Mock(api_version=version, version=answer))
+        )
+
+    speaks("1.40")
     with pytest.raises(EngineError, match=r"speaks API 1\.40; the lab needs 1\.41"):
         module.connect()
-    monkeypatch.setattr(docker, "from_env", lambda **_: Mock(api=Mock(api_version="1.100")))
+    speaks("1.100")
     assert module.connect().api == (1, 100)
 
 
