@@ -38,10 +38,3 @@ FAKE_LACKS = {name: _lacking(plan_of(job)) for name, job in JOBS.items()}
 def siblings(job: Job) -> list[Job]:
     """The other cases of its scenario."""
     return [Job(job.scenario, case) for case in job.scenario.cases if case.name != job.case.name]
-
-
-class Silence:
-    """An audience that keeps quiet."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None

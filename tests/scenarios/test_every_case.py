@@ -7,7 +7,8 @@ All that are asked for run side by side in one session, as `lab run` has them; a
 from pathlib import Path
 
 import pytest
-from shipped_cases import FAKE_LACKS, JOBS, Silence, named
+from shipped_cases import FAKE_LACKS, JOBS, named
+from silence import Silence
 
 from lab.checks.base import Outcome
 from lab.flow import open_session, run_jobs

@@ -7,7 +7,8 @@ reasons, prove nothing to each other, but each case has a sibling that refutes i
 """
 
 import pytest
-from shipped_cases import FAKE_LACKS, JOBS, SCENARIOS, Silence, named, plan_of, siblings
+from shipped_cases import FAKE_LACKS, JOBS, SCENARIOS, named, plan_of, siblings
+from silence import Silence
 
 from lab.checks.base import Outcome, Verdict
 from lab.flow import open_session, run_jobs

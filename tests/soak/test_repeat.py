@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from silence import Silence
 
 from lab.checks.base import Outcome
 from lab.flow import Job, open_session, run_jobs
@@ -19,13 +20,6 @@ from lab.scenario import load
 pytestmark = [pytest.mark.soak, pytest.mark.docker]
 
 BUSY = "while True: pass"
-
-
-class Silence:
-    """An audience that keeps quiet."""
-
-    def __getattr__(self, name: str):
-        return lambda *_: None
 
 
 @contextlib.contextmanager

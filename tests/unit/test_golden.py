@@ -7,7 +7,7 @@ import pytest
 
 
 def test_equal_text_passes_and_another_fails_with_the_difference(golden: Any, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("one\ntwo\n".encode())
+    (tmp_path / "a.txt").write_bytes(b"one\ntwo\n")
     check = type(golden)(tmp_path)
     check("a.txt", "one\ntwo\n")
     with pytest.raises(pytest.fail.Exception, match=r"(?s)a\.txt: expected the golden text.*-two\n\+three"):

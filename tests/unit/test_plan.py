@@ -40,6 +40,11 @@ def test_plans_of_the_shipped_scenarios(path: Path, case: str, golden: Any) -> N
     golden(f"plans/{path.stem}.{case}.yaml", printed(plan))
 
 
+def test_no_golden_plan_is_left_over() -> None:
+    goldens = Path(__file__).parent.parent / "golden" / "plans"
+    assert {path.stem for path in goldens.iterdir()} == {f"{path.stem}.{case}" for path, case in SHIPPED}
+
+
 ROUTERS = """
 title: Two routers
 networks: {a: {ipv6: true}, b: {ipv6: true}, c: {ipv6: true}, d: {}, apart: {}}

@@ -53,6 +53,10 @@ def test_all_mistakes_of_a_file_are_told_at_once(path: Path, golden: Any) -> Non
     assert all(places) and not re.search(r"Input|\bdict\b|pydantic|ValueError|<class", text)
 
 
+def test_no_golden_text_is_left_over() -> None:
+    assert {path.stem for path in ERRORS.glob("*.txt")} == {path.stem for path in ERRORS.glob("*.yaml")}
+
+
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
 def test_the_shipped_scenarios_hold_no_mistake(path: Path) -> None:
     found = load(path)

@@ -20,7 +20,8 @@ MEMORY = 256 << 20
 PROCESSES = 256
 TMPFS = "rw,noexec,nosuid,nodev,size=64m"
 
-GATEWAY_MODES = (1, 48)  # Docker 28: `isolated` keeps the machine off a network's bridge
+# Docker 28: `isolated` keeps the machine off a network's bridge; but for `routed`, it drops what a router forwards.
+GATEWAY_MODES = (1, 48)
 ENDPOINT_SYSCTLS = (1, 46)  # Docker 27: what belongs to one interface is said of its endpoint
 ENDPOINTS_AT_ONCE = (1, 44)  # Docker 25: a container is created with all its networks
 _INTERFACE_SYSCTL = re.compile(r"(net\.ipv[46]\.(?:conf|neigh)\.)eth(\d+)(\..+)")
@@ -59,9 +60,10 @@ def network_body(
         "com.docker.network.bridge.inhibit_ipv4": "true",
         "com.docker.network.bridge.enable_ip_masquerade": "false",
     }
-    if network.internal and api >= GATEWAY_MODES:
-        options["com.docker.network.bridge.gateway_mode_ipv4"] = "isolated"
-        options["com.docker.network.bridge.gateway_mode_ipv6"] = "isolated"
+    if api >= GATEWAY_MODES:
+        mode = "isolated" if network.internal else "routed"
+        options["com.docker.network.bridge.gateway_mode_ipv4"] = mode
+        options["com.docker.network.bridge.gateway_mode_ipv6"] = mode
     subnets = [subnet for subnet in (network.subnet, network.subnet6) if subnet]
     config = [{"Subnet": subnet, "Gateway": address} for subnet, address in zip(subnets, gateway, strict=True)]
     return {

@@ -170,9 +170,11 @@ class Socket:
         if self._fd >= 0:
             number, self._fd = self._fd, -1
             endpoint = self.process.descriptors.pop(number, None)
-            self.process.system("close", str(number), lambda: (None, 0, str(number)))
-            if endpoint:
-                endpoint.close()
+            try:
+                self.process.system("close", str(number), lambda: (None, 0, str(number)))
+            finally:
+                if endpoint:
+                    endpoint.close()
 
     def detach(self) -> int:
         """The descriptor, which stays open."""
