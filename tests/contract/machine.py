@@ -1,5 +1,5 @@
-"""The machine that an engine runs its hosts on, as something that somebody could reach: its addresses, and a listener on
-all of them. The engine may live in a network namespace of its own; then that is its machine."""
+"""The machine that an engine runs its hosts on, as something that somebody could reach: its addresses, and a listener
+on all of them. The engine may live in a network namespace of its own; then that is its machine."""
 
 import json
 import os
@@ -23,7 +23,8 @@ addresses = {found for found in LOCAL.findall(open("/proc/net/fib_trie").read())
 lines = [line.split() for line in open("/proc/net/if_inet6")]
 addresses |= {socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line[0])) for line in lines if line[5] != "lo"}
 port, ends = 0, []
-for family, kind in [(f, k) for f in (socket.AF_INET, socket.AF_INET6) for k in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]:
+kinds = socket.SOCK_STREAM, socket.SOCK_DGRAM
+for family, kind in [(family, kind) for family in (socket.AF_INET, socket.AF_INET6) for kind in kinds]:
     end = socket.socket(family, kind)
     if family == socket.AF_INET6:
         end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
