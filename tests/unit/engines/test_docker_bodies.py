@@ -56,7 +56,8 @@ def test_a_routers_network_is_open_to_forwarding_and_is_not_masqueraded() -> Non
     assert body["internal"] is False
     assert body["enable_ipv6"] is True
     assert len(body["ipam"]["Config"]) == 2
-    assert "com.docker.network.bridge.gateway_mode_ipv4" not in body["options"]
+    assert body["options"]["com.docker.network.bridge.gateway_mode_ipv4"] == "routed"
+    assert body["options"]["com.docker.network.bridge.gateway_mode_ipv6"] == "routed"
     assert body["options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
 
 
