@@ -1,5 +1,6 @@
 """Arguments and exit codes, nothing else: every command's work is done elsewhere, and imported when it is asked for."""
 
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lab.scenario import Scenario
 
 MOST_PROBLEMS = 40
+# What is imported stays; to look through it for garbage, again and again, would be a part of a short run that is felt.
+GARBAGE = 50_000
 
 ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
@@ -47,6 +50,7 @@ def main() -> NoReturn:
     """Run the command line; what went wrong is said in words, with its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    gc.set_threshold(GARBAGE)
     try:
         code = lab.main(standalone_mode=False)
     except click.ClickException as error:
@@ -70,6 +74,7 @@ def main() -> NoReturn:
         traceback.print_exc()
         click.echo("the lab itself failed, as told above; nothing was judged", err=True)
         code = EXIT_ERROR
+    gc.freeze()  # all goes at once, with the process
     sys.exit(code)
 
 

@@ -6,7 +6,7 @@ jobs, and ends all of them at an interrupt. How an engine makes hosts, and what 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,9 @@ from lab.remote import Remote
 from lab.runner import run
 from lab.runs import Run, load_case, load_plan, new_run, skip_reason
 from lab.scenario import Case, Scenario
+
+# What the engine must be asked first is not held up by imports in another thread.
+HEAD_START_SECONDS = 0.05
 
 
 class Audience(Protocol):
@@ -138,7 +141,7 @@ def run_jobs(
     session: Session, jobs: Sequence[Job], make_audience: Callable[[], Audience], side_by_side: int
 ) -> list[Report]:
     """The reports in the jobs' order. The first error that is no case's own ends the run; so does an interrupt. The
-    audience is made while the first hosts come up."""
+    audience, whose libraries are heavy, is made while the first hosts come up."""
     turns = [Turn(first) for first in _firsts(jobs)]
     futures: list[Future[Report]] = []
     reports: list[Report] = []
@@ -146,6 +149,7 @@ def run_jobs(
         try:
             for job, turn in zip(jobs, turns, strict=True):
                 futures.append(pool.submit(_unless_interrupted, session, job, turn))
+            wait(futures, HEAD_START_SECONDS, FIRST_COMPLETED)
             audience = make_audience()
             for item in session.swept:
                 audience.progress(f"removed {item.kind} {item.name}, left by run {item.run}")

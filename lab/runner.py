@@ -18,7 +18,7 @@ from lab.model import firewall_rule, seconds
 from lab.plan import Plan, PlannedStep
 from lab.remote import Remote
 
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 2.0
 POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
 GRACE_SECONDS = 1.0
 NAP_SECONDS = 0.25
