@@ -10,9 +10,11 @@ import sys
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.calls import SocketCall
@@ -120,11 +122,12 @@ class Remote:
     def __init__(self, host: str, channel: Channel) -> None:
         self.host = host
         self._channel = channel
-        self._changed = threading.Condition()
-        self._answers: dict[int, dict[str, Any] | None] = {}
+        self._lock = threading.Lock()
+        self._askers: dict[int, SimpleQueue[dict[str, Any] | None]] = {}
         self._number = 0
         self._death = ""
         self._seen: list[Observation] = []
+        self._told: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, Call] = {}
         self._traces: dict[int, _Trace] = {}
         self._networks: dict[int, str] = {1: "lo"}
@@ -203,13 +206,15 @@ class Remote:
 
     def keep(self, observation: Observation) -> None:
         """Make an observation part of what was seen."""
-        with self._changed:
+        with self._lock:
             self._seen.append(observation)
 
     def observations(self) -> list[Observation]:
         """All that was seen so far, pending calls included; the order is the caller's to make."""
-        with self._changed:
+        with self._lock:
             traced = [seen for step, trace in self._traces.items() for seen in self._decoded(step, trace)]
+            self._calls |= {step: self._call(message) for step, message in self._told.items()}
+            self._told.clear()
             return [*self._seen, *self._calls.values(), *traced]
 
     def close(self) -> None:
@@ -220,24 +225,27 @@ class Remote:
 
     def request(self, do: str, patience: float = ANSWER_TIME, /, **fields: Any) -> dict[str, Any]:
         """Ask the agent, and wait that many seconds for its answer."""
-        with self._changed:
+        answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        with self._lock:
             self._check(do)
             self._number += 1
             number = self._number
-            self._answers[number] = None
+            self._askers[number] = answers
         try:
             self._channel.write(json.dumps({"id": number, "do": do, **fields}).encode() + b"\n")
         except (OSError, ValueError, LabError) as error:
             self._die(f"nobody reads its input any more ({error})")
-        with self._changed:
-            self._changed.wait_for(lambda: self._answers[number] is not None or self._death, patience)
-            answer = self._answers.pop(number)
-            if answer is None:
-                self._check(do)
-                raise HostError(
-                    f"{self.host}: no answer to {do!r} within {patience:g} s; "
-                    "the machine may be overloaded: try again, or with a larger time scale"
-                )
+        answer = None
+        with suppress(Empty):
+            answer = answers.get(timeout=patience)
+        with self._lock:
+            self._askers.pop(number, None)
+        if answer is None:
+            self._check(do)
+            raise HostError(
+                f"{self.host}: no answer to {do!r} within {patience:g} s; "
+                "the machine may be overloaded: try again, or with a larger time scale"
+            )
         if "error" in answer:
             raise HostError(f"{self.host}: {answer['error']}")
         return dict(answer["result"])
@@ -253,9 +261,10 @@ class Remote:
             )
 
     def _die(self, reason: str) -> None:
-        with self._changed:
+        with self._lock:
             self._death = self._death or reason
-            self._changed.notify_all()
+            for asker in self._askers.values():
+                asker.put(None)
 
     def _read(self) -> None:
         reason, rest = "its output ended", b""
@@ -272,14 +281,12 @@ class Remote:
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message.pop("event", None)
-        with self._changed:
+        with self._lock:
             if kind is None:
-                if message["id"] in self._answers:  # else: the asker did not wait for it
-                    self._answers[message["id"]] = message
-                    self._changed.notify_all()
+                if asker := self._askers.get(message["id"]):  # else: who asked did not wait for it
+                    asker.put(message)
             elif kind == "call":
-                call = self._call(message)
-                self._calls[call.step] = call
+                self._told[message["step"]] = message  # read later: somebody waits for the answer behind it
             elif kind == "trace":
                 trace = self._traces.setdefault(message["step"], _Trace())
                 trace.lines += message["lines"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 STACK = 512 * 1024
+PROMPT = frozenset("getpeername getsockname getsockopt listen setblocking setsockopt settimeout socket".split())
 
 
 class Agent:
@@ -116,7 +117,10 @@ class Agent:
         task = Call(self._wire, step, call)
         self._enter(task)
         self._wait(task, request, timeout)
-        self._workers.do(self._sockets.perform, task)
+        if task.method in PROMPT:
+            self._sockets.perform(task)
+        else:
+            self._workers.do(self._sockets.perform, task)
         if pending:
             self._workers.do(task.watch, request)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import struct
 import time
@@ -34,7 +35,6 @@ LINK_LOCAL = socket.inet_pton(socket.AF_INET6, "fe80::")
 NO_DAD = 0x02
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 FIREWALL_TIME, CARRIER_TIME = 10, 5
-GUARD = "/tmp/guard"
 # What IPv6 needs to find its neighbours: queries and reports of groups, solicitations and advertisements.
 NEIGHBOURLY = tuple(f"-A OUTPUT -p icmpv6 --icmpv6-type {kind} -j ACCEPT" for kind in (131, 132, 143, 135, 136))
 
@@ -113,9 +113,11 @@ class Network:
                 *(f"-A OUTPUT -d {subnet} -j ACCEPT" for subnet in subnets),
                 "-A OUTPUT -j DROP",
             ]
-            with open(GUARD, "w", encoding="ascii") as file:
+            path = f"/tmp/guard-{os.getpid()}"
+            with open(path, "w", encoding="ascii") as file:
                 file.write("\n".join(["*security", *rules, "COMMIT", ""]))
-            code, output = self._tables([command, "-w", "5", GUARD])
+            code, output = self._tables([command, "-w", "5", path])
+            os.unlink(path)
             if code:
                 raise Refused(f"the way to the machine cannot be closed: {command} ended with {code}: {output.strip()}")
 

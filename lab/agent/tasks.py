@@ -44,9 +44,7 @@ class Task:
         """Tell how it ended, then answer everybody."""
         with self._lock:
             self.ended = True
-            self.wire.send(event)
-            for request in self._waiting:
-                self.wire.answer(request, {"ended": True})
+            self.wire.send(event, *({"id": request, "result": {"ended": True}} for request in self._waiting))
             self._waiting.clear()
 
     def refuse(self, words: str) -> None:

@@ -54,9 +54,9 @@ class Wire:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return [json.loads(line) for line in lines]
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one object."""
-        data = memoryview(f"{_encode(message)}\n".encode())
+    def send(self, *messages: dict[str, Any]) -> None:
+        """Write objects, all at once."""
+        data = memoryview("".join([f"{_encode(message)}\n" for message in messages]).encode())
         with self._lock, contextlib.suppress(BrokenPipeError):  # nobody reads any more: the input ends too
             while data:
                 data = data[os.write(self._sink, data) :]

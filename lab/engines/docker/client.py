@@ -22,6 +22,7 @@ MINIMUM_API = (1, 41)
 TIMEOUT = 20
 _FRAME = struct.Struct(">BxxxL")
 _STDERR = 2
+_AT_ONCE = 1 << 18
 _KEPT = 4000
 
 Json = dict[str, Any]
@@ -268,7 +269,7 @@ class Pipe:
         self._socket: socket.socket = getattr(attached, "_sock", attached)
         self._socket.settimeout(None)
         self._stream = self._left = 0
-        self._errors = b""
+        self._came = self._errors = b""
 
     def write(self, data: bytes, /) -> None:
         """Send all of it; OSError where the other end is gone."""
@@ -277,7 +278,10 @@ class Pipe:
     def read(self, size: int, /) -> bytes:
         """What came, at most `size` bytes; empty at the end, OSError where the end has a reason."""
         while self._left or self._frame():
-            piece = self._socket.recv(min(size, self._left))
+            if not self._came:
+                self._came = self._socket.recv(_AT_ONCE)
+            piece = self._came[: min(size, self._left)]
+            self._came = self._came[len(piece) :]
             self._left = self._left - len(piece) if piece else 0
             if self._stream != _STDERR:
                 return piece
@@ -288,14 +292,15 @@ class Pipe:
 
     def _frame(self) -> bool:
         """Begin the next frame that holds something; False at the end."""
-        header = b""
-        while len(header) < _FRAME.size:
-            piece = self._socket.recv(_FRAME.size - len(header))
-            if not piece:
-                return False
-            header += piece
-        self._stream, self._left = _FRAME.unpack(header)
-        return bool(self._left) or self._frame()
+        while not self._left:
+            while len(self._came) < _FRAME.size:
+                more = self._socket.recv(_AT_ONCE)
+                if not more:
+                    return False
+                self._came += more
+            self._stream, self._left = _FRAME.unpack_from(self._came)
+            self._came = self._came[_FRAME.size :]
+        return True
 
     def close(self) -> None:
         """End the host's standard input; a reader in another thread sees the end."""

@@ -49,9 +49,9 @@ class Pipe:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Write one object."""
-        self._write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    def send(self, *messages: Mapping[str, Any]) -> None:
+        """Write objects, all at once."""
+        self._write(b"".join(json.dumps(message, separators=(",", ":")).encode() + b"\n" for message in messages))
 
     def event(self, event: str, **fields: Any) -> None:
         """Tell what was seen."""
