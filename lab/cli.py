@@ -156,7 +156,8 @@ def plan(name: str, case: str | None) -> int:
 def check(files: tuple[str, ...]) -> int:
     """Look for mistakes in scenario files; nothing is run."""
     for scenario in _load(files):
-        click.echo(f"{scenario.source.file}: {len(scenario.cases)} cases, no mistake")
+        count = len(scenario.cases)
+        click.echo(f"{scenario.source.file}: {count} case{'s' if count > 1 else ''}, no mistake")
     return EXIT_PASSED
 
 

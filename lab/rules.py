@@ -148,7 +148,7 @@ class Rules:
             self._tell(item, path, f"expected {name} with {', '.join(sorted(fits))}; observed it with {with_}")
         if expected is None and name != "returns":
             self._tell(item, path, f"expected what {name} shall be, observed nothing; leave the key out")
-        if isinstance(expected, model.TextExpectation) and not expected.model_fields_set:
+        if isinstance(expected, model.TextExpectation) and expected == model.TextExpectation():
             self._tell(item, path, "expected contains, lacks or equals, observed none: nothing to check")
         if name == "returns" and isinstance(expected, dict) and acted.call:
             targets = parse_call(acted.call).targets

@@ -1,11 +1,11 @@
 """How a call or an attempt to connect came out: connect, raises, errno, returns."""
 
-import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.attempts import Attempt
+from lab.calls import literal_of
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, evidence_of, indices, lasted, tried
 from lab.history import Call
@@ -129,7 +129,7 @@ def same(expected: Any, observed: Any) -> bool:
 def _literal(expected: Any) -> object:
     if isinstance(expected, str) and expected[:2] in ("b'", 'b"'):
         try:
-            return ast.literal_eval(expected)
+            return literal_of(expected)
         except (ValueError, SyntaxError):
             return expected
     return expected

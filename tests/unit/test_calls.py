@@ -1,6 +1,9 @@
 """A call is parsed as the guide writes it; nothing is evaluated, and whatever is no call is a ValueError in words."""
 
+import gc
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -126,6 +129,22 @@ def test_whatever_else_is_refused_in_words(text: str) -> None:
     assert type(caught.value) is ValueError
     assert str(caught.value).startswith(("expected ", "no call is named "))
     assert len(str(caught.value)) < 400
+
+
+def test_threads_may_parse_side_by_side() -> None:
+    """The collector of garbage lets other threads in while a tree is made."""
+    texts = [f"s.connect((('{number}', ({number}, [1, (2, 3)])), AF_INET))" for number in range(8)]
+    expected = [parse_call(text) for text in texts]
+    threshold = gc.get_threshold()
+    gc.callbacks.append(pause := lambda *_: time.sleep(0.0001))
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(parse_call, texts))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(pause)
+    assert found == expected
 
 
 def test_a_misspelt_method_is_guessed() -> None:

@@ -117,7 +117,7 @@ def test_check_tells_of_files_without_mistakes(run: Run) -> None:
     code, out, err = run("check", "passes.yaml", "mixed.yaml", "refused")
     assert (code, err) == (0, "")
     counts = [line.split(":")[1] for line in out.splitlines()]
-    assert counts == [f" {count} cases, no mistake" for count in (1, 2, 5)]
+    assert counts == [f" {count}, no mistake" for count in ("1 case", "2 cases", "5 cases")]
 
 
 def test_list_shows_titles_and_cases(run: Run) -> None:

@@ -73,6 +73,14 @@ def test_there_is_a_sample_of_every_kind() -> None:
     assert set(KINDS) == {"call", "packet", "tap", "sockets", "counters", "output", "exit", "note"}
 
 
+@pytest.mark.parametrize(
+    "value", [{"bytes": "YQ=="}, {"tuple": [1]}, {"dict": {"bytes": 1}}, {"bytes": b"a", "tuple": ()}]
+)
+def test_a_mapping_that_looks_like_something_else_stays_one(value: Any) -> None:
+    history = History((Call("a", 1, 0, "c", "recv", (value,), [value]),))
+    assert loads(dumps(history)) == history
+
+
 NOTES = [Note("a", 5, "step-end", 1), Note("a", 2, "step-begin", 1), Note("b", 3, "step-begin", 2)]
 
 

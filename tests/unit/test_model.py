@@ -204,6 +204,7 @@ def test_what_was_asked_for_is_checked_and_no_more() -> None:
     expectation = Expectation.model_validate({"on": "a", "returns": None, "connect": "refused", "exit": 0})
     assert expectation.checks() == {"returns": None, "connect": "refused", "exit": 0}
     assert Expectation.model_validate({"on": "a"}).checks() == {}
+    assert list(expectation.checks()) == ["connect", "returns", "exit"], "in the order of the model, not of chance"
 
 
 def test_nothing_changes_and_nothing_is_guessed() -> None:

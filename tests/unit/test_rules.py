@@ -28,6 +28,7 @@ def test_nothing_is_told_where_all_holds() -> None:
         {"wait": "accepting", "expect": {"returns": {"conn": 1, "peer": 2}, "within": "3 s"}},
         call("conn.recv(1)", expect={"raises": "nothing"}),
         {"start": ["echo-server"], "as": "one", "expect": {"stdout": {"contains": "x"}}},
+        {"stop": "echo-server"},
         {"stop": "one", "expect": {"exit": 0, "stdout": {"lacks": "x"}}},
         {"start": ["echo-server"]},
         {"stop": "echo-server"},

@@ -64,6 +64,12 @@ def test_the_shipped_scenarios_hold_no_mistake(path: Path) -> None:
     assert all(steps(found).values())
 
 
+def test_a_single_parameter_of_no_value_is_not_taken_for_braces() -> None:
+    steps = 'steps:\n  - {host: server, run: [echo-client, "x{lan}"]}\n'
+    found = scenario(HEAD.replace("{lan: {}}", "{lan: }") + "cases: {a: {lan: }}\n" + steps)
+    assert found.cases[0].parameters == {"lan": None}
+
+
 @pytest.mark.parametrize("cases", ["", "cases: {}\n", "cases: {a: }\n", "cases: {a: {}, b: }\n"])
 def test_cases_may_be_none_or_set_nothing(cases: str) -> None:
     found = scenario(HEAD + cases + "steps:\n  - {host: server, run: [echo-client]}\n")

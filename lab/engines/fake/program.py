@@ -3,7 +3,6 @@
 Its output, trace and end are told as the agent's `programs` tells them.
 """
 
-import ast
 import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -138,7 +137,7 @@ def prepare(argv: Sequence[str], files: Mapping[str, str], trusted: bool) -> tup
         raise Refused("the fake engine does not run a scenario's own programs: nothing would confine them here")
     if unknown := unknown_imports(source):
         raise Refused(f"the fake engine has no module {', '.join(unknown)} for programs; use the docker engine")
-    return compile(ast.parse(source), words[0], "exec"), words
+    return compile(source, words[0], "exec", dont_inherit=True), words
 
 
 def _source(words: Sequence[str], files: Mapping[str, str]) -> str | None:

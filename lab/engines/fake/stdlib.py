@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn, Protocol
 
-from lab.calls import CONSTANT
+from lab.calls import CONSTANT, tree_of
 from lab.engines.fake.names import resolve
 from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.sockets import Socket
@@ -97,7 +97,7 @@ def modules(process: Process, argv: list[str], out: Stream, err: Stream) -> dict
 def unknown_imports(source: str) -> list[str]:
     """The modules that a program imports and that are not here."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree_of(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
