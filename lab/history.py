@@ -57,7 +57,8 @@ class Packet(Observation):
     bytes) and `window` are TCP's or UDP's.
     `icmp` names the ICMP type and code (`port-unreachable`, `host-prohibited`, `echo-request`) or the ARP operation
     (`who-has`, `is-at`); `about` is the packet that an ICMP error quotes: (protocol, source, sport, destination,
-    dport). `size` is the frame's length on the wire. `data` is the payload, as far as it was captured.
+    dport). `dns` tells a DNS message in words (`query A server`, `answer A server 10.1.2.3`). `size` is the frame's
+    length on the wire; `frame` is its captured part, and `header` how many bytes of it stand before the payload.
     """
 
     kind: ClassVar[str] = "packet"
@@ -76,14 +77,22 @@ class Packet(Observation):
     ttl: int = 0
     icmp: str = ""
     about: tuple[str, str, int, str, int] | None = None
+    dns: str = ""
     size: int = 0
-    data: bytes = b""
+    frame: bytes = b""
+    header: int = 0
+
+    @property
+    def data(self) -> bytes:
+        """The payload, as far as it was captured."""
+        rest = self.frame[self.header :]
+        return rest[: self.length] if self.protocol in ("tcp", "udp") else rest
 
 
 @dataclass(frozen=True)
 class Tap(Observation):
     """Proof that a host's tap was awake: from `time` to `until` it read a marker frame at both ends, counted `seen`
-    frames and lost `dropped`."""
+    frames and lost `dropped`. The socket table was read at `until`, too."""
 
     kind: ClassVar[str] = "tap"
     until: int
@@ -113,6 +122,29 @@ class Sockets(Observation):
     kind: ClassVar[str] = "sockets"
     step: int
     rows: tuple[SocketRow, ...]
+
+
+@dataclass(frozen=True)
+class SocketSeen(Observation):
+    """One socket of a host, where it was seen to have changed: its row at a reading that ended at `time`, or its last
+    row where the table lists it no more (`gone`). `id` is the kernel's own for a socket's whole life, the same from
+    SYN-RECV to TIME-WAIT. Readings follow calls and packets closely, but a state may pass between two of them."""
+
+    kind: ClassVar[str] = "socket"
+    id: int
+    row: SocketRow
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class View(Observation):
+    """What a tool (`command`, as in `netstat -an`) printed on the host at the end of a step, as it printed it."""
+
+    kind: ClassVar[str] = "view"
+    step: int
+    command: str
+    code: int
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -156,7 +188,7 @@ class Note(Observation):
 
 
 KINDS: dict[str, type[Observation]] = {
-    cls.kind: cls for cls in (Call, Packet, Tap, Sockets, Counters, Output, Exit, Note)
+    cls.kind: cls for cls in (Call, Packet, Tap, Sockets, SocketSeen, View, Counters, Output, Exit, Note)
 }
 WRAPPERS = {"bytes", "tuple", "dict"}
 T = TypeVar("T", bound=Observation)
@@ -208,6 +240,8 @@ def _observation(raw: dict[str, Any]) -> Observation:
     values = {name: to_value(value) for name, value in raw.items()}
     if cls is Sockets:
         values["rows"] = tuple(SocketRow(**row) for row in values["rows"])
+    elif cls is SocketSeen:
+        values["row"] = SocketRow(**values["row"])
     unknown = values.keys() - {item.name for item in fields(cls)}
     if unknown:
         raise KeyError(f"unknown fields {sorted(unknown)}")

@@ -82,10 +82,11 @@ _ICMP6_ERRORS = (1, 2, 3, 4)
 
 def decode(frame: bytes, *, host: str, time: int, interface: str, outgoing: bool, size: int) -> Packet:
     """The packet in a frame of which the first bytes were captured; `size` is its length on the wire. Never raises."""
-    fields: Fields = {"protocol": "ethertype-unknown"}
+    fields: Fields = {"protocol": "ethertype-unknown", "header": len(frame)}
     with suppress(struct.error, ValueError):  # cut off there: what stands before it is known
         _ethernet(frame, size, fields)
-    return Packet(host=host, time=time, interface=interface, outgoing=outgoing, size=size, **fields)
+    fields |= {"interface": interface, "outgoing": outgoing, "size": size, "frame": frame}
+    return Packet(host=host, time=time, **fields)
 
 
 def _ethernet(frame: bytes, size: int, fields: Fields) -> None:
@@ -99,6 +100,7 @@ def _ethernet(frame: bytes, size: int, fields: Fields) -> None:
     if ethertype == 0x0806:
         _arp(frame[at:], fields)
     elif layer:
+        fields["header"] = at
         layer(frame[at:], size - at, fields, _LAYERS)
 
 
@@ -123,6 +125,7 @@ def _ipv4(data: bytes, size: int, fields: Fields, layers: Mapping[int, Layer]) -
     fields["source"] = inet_ntop(AF_INET, data[12:16])
     fields["destination"] = inet_ntop(AF_INET, data[16:20])
     end = total or size  # segments that the kernel has yet to cut may be too long for the field
+    fields["header"] += header
     _payload(layers.get(number), data[header:end], end - header, fragment & 0x1FFF, fields)
 
 
@@ -144,31 +147,29 @@ def _ipv6(data: bytes, size: int, fields: Fields, layers: Mapping[int, Layer]) -
             at += (words + 2) * 4 if number == _AUTHENTICATION else (words + 1) * 8
         number = following
         fields["protocol"] = _PROTOCOLS.get(number, f"ip-{number}")
+    fields["header"] += at
     _payload(layers.get(number), data[at:end], end - at, offset, fields)
 
 
 def _payload(layer: Layer | None, data: bytes, length: int, offset: int, fields: Fields) -> None:
     """What IP carries: `length` bytes, of which `data` was captured; `offset` is that of a later fragment."""
-    fields["data"] = data
     if layer and not offset:
         layer(data, length, fields)
 
 
 def _tcp(data: bytes, length: int, fields: Fields) -> None:
-    fields["data"] = b""
     fields["sport"], fields["dport"] = struct.unpack_from("!HH", data)
     fields["seq"], fields["ack"], offset, bits, fields["window"] = struct.unpack_from("!4xIIBBH", data)
     fields["flags"] = tuple(word for word, bit in _FLAGS if bits & bit)
     header = max(20, (offset >> 4) * 4)
     fields["length"] = max(0, length - header)
-    fields["data"] = data[header:]
+    fields["header"] += header
 
 
 def _udp(data: bytes, length: int, fields: Fields) -> None:
-    fields["data"] = b""
     fields["sport"], fields["dport"], told = struct.unpack_from("!HHH", data)
     fields["length"] = max(0, (told or length) - 8)
-    fields["data"] = data[8:]
+    fields["header"] += 8
 
 
 def _icmp(data: bytes, length: int, fields: Fields) -> None:
@@ -177,7 +178,7 @@ def _icmp(data: bytes, length: int, fields: Fields) -> None:
         fields["icmp"] = _word(_ICMP_UNREACHABLE, code)
     else:
         fields["icmp"] = _ICMP.get(kind, f"type-{kind}")
-    fields["data"] = data[8:]
+    fields["header"] += 8
     if kind in _ICMP_ERRORS:
         fields["about"] = _quoted(data[8:], _ipv4)
 
@@ -188,7 +189,7 @@ def _icmp6(data: bytes, length: int, fields: Fields) -> None:
         fields["icmp"] = _word(_ICMP6_UNREACHABLE, code)
     else:
         fields["icmp"] = _ICMP6.get(kind, f"type-{kind}")
-    fields["data"] = data[8:]
+    fields["header"] += 8
     if kind in _ICMP6_ERRORS:
         fields["about"] = _quoted(data[8:], _ipv6)
 
@@ -201,7 +202,7 @@ def _quoted(
     data: bytes, network: Callable[[bytes, int, Fields, Mapping[int, Layer]], None]
 ) -> tuple[str, str, int, str, int] | None:
     """What an ICMP error is about; None where not even its addresses were quoted."""
-    inner: Fields = {}
+    inner: Fields = {"header": 0}
     with suppress(struct.error, ValueError):
         network(data, len(data), inner, _QUOTED_LAYERS)
     if "destination" not in inner:

@@ -18,8 +18,10 @@ from lab.history import (
     Output,
     Packet,
     SocketRow,
+    SocketSeen,
     Sockets,
     Tap,
+    View,
     dumps,
     loads,
 )
@@ -47,12 +49,14 @@ CALL = st.builds(
 )
 ABOUT = st.none() | st.tuples(TEXT, TEXT, NUMBER, TEXT, NUMBER)
 FLAGS = st.lists(TEXT, max_size=3).map(tuple)
-PACKET = st.builds(Packet, TEXT, TIME, TEXT, st.booleans(), TEXT, flags=FLAGS, about=ABOUT, data=st.binary(max_size=9))
+PACKET = st.builds(Packet, TEXT, TIME, TEXT, st.booleans(), TEXT, flags=FLAGS, about=ABOUT, frame=st.binary(max_size=9))
 OBSERVATION: st.SearchStrategy[Observation] = st.one_of(
     CALL,
     PACKET,
     st.builds(Tap, TEXT, TIME, TIME, NUMBER, NUMBER),
     st.builds(Sockets, TEXT, TIME, NUMBER, st.lists(ROW, max_size=2).map(tuple)),
+    st.builds(SocketSeen, TEXT, TIME, NUMBER, ROW, st.booleans()),
+    st.builds(View, TEXT, TIME, NUMBER, TEXT, NUMBER, st.binary(max_size=9)),
     st.builds(Counters, TEXT, TIME, NUMBER, st.dictionaries(TEXT, NUMBER, max_size=2)),
     st.builds(Output, TEXT, TIME, NUMBER, TEXT, st.binary(max_size=9)),
     st.builds(Exit, TEXT, TIME, NUMBER, NUMBER, TEXT),
@@ -70,7 +74,7 @@ def test_a_history_comes_back_equal(observations: list[Observation]) -> None:
 
 
 def test_there_is_a_sample_of_every_kind() -> None:
-    assert set(KINDS) == {"call", "packet", "tap", "sockets", "counters", "output", "exit", "note"}
+    assert set(KINDS) == {"call", "packet", "tap", "sockets", "socket", "view", "counters", "output", "exit", "note"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import lab
 
-ORDER = """errors source calls model template mistakes history decode wire tries attempts checks addressing library
+ORDER = """errors source calls model template mistakes history decode segments wire tries attempts checks addressing library
 rules scenario plan judge agent remote engines runner runs flow report schema doctor prove diff compose cli __main__
 pytest_plugin""".split()
 ROOT = Path(lab.__file__).parent

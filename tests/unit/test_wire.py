@@ -75,7 +75,7 @@ def test_which_way_does_not_depend_on_the_tap() -> None:
 
 def asked(source: str, target: str, word: str, outgoing: bool) -> Packet:
     data = bytes.fromhex(target)
-    return Packet("client", at(2), "lan", outgoing, "icmp6", source, "ff02::1", icmp=word, data=data)
+    return Packet("client", at(2), "lan", outgoing, "icmp6", source, "ff02::1", icmp=word, frame=data)
 
 
 def test_unanswered() -> None:
