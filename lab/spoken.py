@@ -1,0 +1,69 @@
+"""A call in the words of the API, short enough for a lane: `connect(10.1.2.3:80)`, `= ECONNREFUSED`.
+
+System calls are spoken as the guide's readers know them: `recv` for recvfrom, `accept` for accept4. Pure.
+"""
+
+from lab.history import Call, Value
+from lab.tries import error_of
+
+SPOKEN = {"accept4": "accept", "recvfrom": "recv", "recvmsg": "recv", "sendto": "send", "sendmsg": "send"}
+SHOWN_BYTES, SHOWN_WORDS = 24, 60
+
+
+def spoken(call: Call) -> str:
+    """The call by the API's name: `recv` for recvfrom, `accept` for accept4."""
+    return SPOKEN.get(call.function, call.function)
+
+
+def asked(call: Call) -> str:
+    """The call as it was made: `connect(10.1.2.3:80)`, `send(b'Hello', 5 bytes)`, `recv(1024)`."""
+    name, arguments = spoken(call), call.arguments
+    if name == "socket":
+        return (
+            f"socket({'UDP' if 'SOCK_DGRAM' in repr(arguments) else 'TCP'}{', IPv6' * ('AF_INET6' in repr(arguments))})"
+        )
+    if name in ("bind", "connect", "connect_ex"):
+        end = next((item for item in arguments if isinstance(item, tuple | list) and len(item) >= 2), call.remote)
+        return f"{name}({_end(end)})"
+    data = next((item for item in arguments if isinstance(item, bytes)), None)
+    if name in ("send", "sendall") and data is not None:
+        size = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) and call.program else len(data)
+        return f"{name}({_bytes(data)}, {size} bytes)"
+    if name == "recv":
+        return f"recv({next((item for item in arguments if isinstance(item, int)), '')})"
+    if name in ("accept", "close", "getsockname", "getpeername"):
+        return f"{name}()"
+    return f"{name}({', '.join(map(_plain, arguments))})"
+
+
+def answered(call: Call) -> str:
+    """What came of it: `= 5`, `= b'Hello'`, `= 10.1.2.3:40000`, `= ok`, `= ECONNREFUSED`."""
+    name, error = spoken(call), error_of(call)
+    if error:
+        return f"= {error}"
+    if name == "accept":
+        return f"= {_end(call.remote)}"
+    if name == "recv":
+        data = call.arguments[0] if call.program and call.arguments else call.result
+        return f"= {_bytes(data) if isinstance(data, bytes) and call.result != 0 else _plain(call.result or b'')}"
+    if name in ("send", "getsockopt", "getsockname", "getpeername", "recvfrom"):
+        return f"= {_plain(call.result)}"
+    return "= ok"
+
+
+def _end(end: object) -> str:
+    if not isinstance(end, tuple | list) or len(end) < 2:
+        return ""
+    address, port = str(end[0]), end[1]
+    return f"[{address}]:{port}" if ":" in address else f"{address or chr(39) * 2}:{port}"
+
+
+def _bytes(data: bytes) -> str:
+    return repr(data) if len(data) <= SHOWN_BYTES else f"{data[:SHOWN_BYTES]!r}..."
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN_WORDS else f"{text[:SHOWN_WORDS]}..."

@@ -1,0 +1,264 @@
+"""Plan + History -> Timeline: what happened on every host, in one order, in words short enough for a lane. Pure.
+
+    calls ──────┐
+    packets ────┼──> Event, Event, Event ... ──> report.ladder, report.svg draw them
+    sockets ────┘
+
+A packet that one tap saw leave and another saw come is one event. strace stamps the end of a call too early, by up to
+some milliseconds: the end is put behind the packets that it must have waited for. What is drawn how is for `report`.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lab.addressing import Interface
+from lab.history import Call, Exit, History, Note, Output, Packet, SocketSeen, Tap
+from lab.plan import Plan
+from lab.segments import NONE, Segment, segments
+from lab.spoken import answered, asked, spoken
+from lab.tries import error_of
+from lab.wire import ends, label, matches, noise
+
+OTHER_FAMILIES = ("AF_UNIX", "AF_NETLINK", "AF_PACKET")
+LATE = 3_000_000  # ns by which strace's end of a call may be too early
+TOLD = 1_000_000  # ns from which on it is told how long a call took
+AWAITED = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened on `host` at `time` (ns since the epoch), during step number `step` (-1: before).
+
+    `kind` is step, call, return, packet, state, queues, output, exit, note or fold. `evidence` indexes the history.
+    Of a packet: `host` is who sent it (empty: no tap saw it leave), `to` whom it was for (empty: no host of the plan),
+    `arrived` when their tap saw it, `lost` that their tap was awake and did not; `interface` is where, `again` marks a
+    retransmission, `noise` what only keeps the network going. `failed` marks a call that raised, or a program that did
+    not end with 0. A fold stands for events that are not shown one by one.
+    """
+
+    kind: str
+    time: int
+    host: str
+    words: str
+    evidence: tuple[int, ...] = ()
+    step: int = -1
+    to: str = ""
+    arrived: int | None = None
+    interface: str = ""
+    segment: Segment = NONE
+    lost: bool = False
+    noise: bool = False
+    failed: bool = False
+
+    @property
+    def again(self) -> bool:
+        """Whether it was sent again."""
+        return self.segment.again
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The hosts, a lane each, and the events in order; `start` is the case's beginning (ns)."""
+
+    hosts: tuple[str, ...]
+    start: int
+    events: tuple[Event, ...]
+
+
+def timeline(plan: Plan, history: History) -> Timeline:
+    """All that a history holds."""
+    places = {id(seen): place for place, seen in enumerate(history.observations)}
+    found = [
+        *_steps(plan, history, places),
+        *_calls(history, places),
+        *_packets(plan, history, places),
+        *_sockets(history, places),
+        *_programs(history, places),
+    ]
+    begins = sorted((event.time, event.step) for event in found if event.kind == "step")
+    found.sort(key=lambda event: (event.time, event.kind != "step"))
+    events = tuple(_merged([event if event.kind == "step" else _placed(event, begins) for event in found]))
+    start = begins[0][0] if begins else min((event.time for event in events), default=0)
+    return Timeline(tuple(host.name for host in plan.hosts), start, events)
+
+
+def _placed(event: Event, begins: Sequence[tuple[int, int]]) -> Event:
+    index = bisect_right(begins, (event.time, 1 << 30)) - 1
+    return replace(event, step=begins[index][1]) if index >= 0 else event
+
+
+def _merged(events: Sequence[Event]) -> Iterator[Event]:
+    """A call and its end are one event where nothing happened in between."""
+    skip = False
+    for event, after in zip(events, [*events[1:], None], strict=True):
+        if skip:
+            skip = False
+        elif after and event.kind == "call" and after.kind == "return" and event.evidence == after.evidence:
+            yield replace(event, words=f"{event.words} {after.words}", failed=after.failed)
+            skip = True
+        else:
+            yield event
+
+
+def _steps(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    texts = {planned.number: planned.text for planned in plan.steps}
+    for note in history.all(Note):
+        place = (places[id(note)],)
+        if note.what == "step-begin":
+            yield Event("step", note.time, note.host, texts.get(note.step, ""), place, note.step)
+        elif note.what in ("trace", "problem", "truncated", "output"):
+            lead = "calls not seen: " if note.what == "trace" else ""
+            yield Event("note", note.time, note.host, lead + note.text, place, failed=note.what == "problem")
+
+
+def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    for seen in history.all(Output):
+        line = next((line for line in reversed(seen.data.decode("utf-8", "replace").splitlines()) if line.strip()), "")
+        yield Event("output", seen.time, seen.host, f"{seen.stream}: {line}", (places[id(seen)],))
+    for end in history.all(Exit):
+        why = f" ({end.because})" if end.because else ""
+        ended = Event("exit", end.time, end.host, f"exit {end.code}{why}", (places[id(end)],))
+        yield replace(ended, failed=end.code != 0 and not end.because)
+
+
+def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    calls = network_calls(history)
+    true_end = _true_ends(history, calls)
+    for call in calls:
+        place = (places[id(call)],)
+        yield Event("call", call.time, call.host, asked(call), place)
+        if call.ended is not None:
+            took = f" ({_lasted(call.ended - call.time)})" if call.ended - call.time >= TOLD else ""
+            yield Event("return", true_end(call), call.host, answered(call) + took, place, failed=is_failure(call))
+
+
+def network_calls(history: History) -> list[Call]:
+    """The calls on sockets of the Internet's families, in the order of their beginnings."""
+    others: set[tuple[str, int | None, str]] = set()
+    found = []
+    for call in history.all(Call):
+        whose = (call.host, call.step if call.program else None, call.caller)
+        if call.function in ("socket", "socketpair"):
+            others.discard(whose)
+            if any(family in repr(call.arguments) for family in OTHER_FAMILIES):
+                others.add(whose)
+        if whose not in others:
+            found.append(call)
+    return found
+
+
+def is_failure(call: Call) -> bool:
+    """Whether the call went wrong; that it has nothing to give yet is no failure."""
+    return error_of(call) not in (None, "EINPROGRESS", "EAGAIN", "EWOULDBLOCK")
+
+
+def _true_ends(history: History, calls: Sequence[Call]) -> Callable[[Call], int]:
+    """When a call that ended did so: a traced one not before the packet that it waited for, of which it is only known
+    that it came before its thread's next call."""
+    packets: dict[str, list[Packet]] = defaultdict(list)
+    for packet in history.all(Packet):
+        packets[packet.host].append(packet)
+    times = {host: [packet.time for packet in seen] for host, seen in packets.items()}
+    threads: dict[tuple[str, int, str], list[int]] = defaultdict(list)
+    for call in calls:
+        threads[_thread(call)].append(call.time)
+
+    def true_end(call: Call) -> int:
+        ended = call.ended or call.time
+        if not call.program:
+            return ended
+        following = threads[_thread(call)]
+        index = bisect_right(following, call.time)
+        limit = min([ended + LATE, *following[index : index + 1]])
+        begin, end = (bisect_right(times.get(call.host, []), at) for at in (ended, limit))
+        awaited = [packet.time for packet in packets[call.host][begin:end] if _awaited(call, packet)]
+        return ended if not awaited else awaited[-1] if spoken(call) == "connect" else awaited[0]
+
+    return true_end
+
+
+def _thread(call: Call) -> tuple[str, int, str]:
+    return call.host, call.step, call.caller.partition(".")[0]
+
+
+def _awaited(call: Call, packet: Packet) -> bool:
+    """Whether a call of this kind may have waited for the packet."""
+    if spoken(call) == "connect":
+        between = ends(packet)
+        return between is not None and call.remote is not None and any(matches(call.remote, end) for end in between)
+    return not call.error and not packet.outgoing and label(packet) in AWAITED.get(spoken(call), ())
+
+
+def _lasted(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:.2f} s" if nanoseconds >= 1e9 else f"{nanoseconds / 1e6:.0f} ms"
+
+
+def _packets(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    """What left somewhere and came elsewhere: the same frame on the same network, first in first out."""
+    owners = {address: host.name for host in plan.hosts for face in host.interfaces for address in _addresses(face)}
+    under_way: dict[tuple[object, ...], deque[Event]] = defaultdict(deque)
+    for seen, segment, quiet in _read(history):
+        place = (places[id(seen)],)
+        event = Event("packet", seen.time, seen.host, _words(seen, segment), place, interface=seen.interface)
+        event = replace(event, segment=segment, noise=quiet)
+        if seen.interface == "lo":
+            yield replace(event, to=seen.host, arrived=seen.time)
+        elif seen.outgoing:
+            under_way[_same(seen)].append(replace(event, to=owners.get(seen.destination, "")))
+        elif waiting := under_way[_same(seen)]:
+            sent = waiting.popleft()
+            yield replace(sent, to=seen.host, arrived=seen.time, evidence=sent.evidence + place)
+        else:
+            yield replace(event, host="", to=seen.host, arrived=seen.time)
+    for lost in under_way.values():
+        yield from (replace(event, lost=_awake(history, event)) for event in lost)
+
+
+def _addresses(face: Interface) -> Iterator[str]:
+    yield from filter(None, (face.address, face.ipv6))
+
+
+def _awake(history: History, event: Event) -> bool:
+    """Whether somebody's tap would have seen it come."""
+    return bool(event.to) and any(tap.time <= event.time <= tap.until for tap in history.all(Tap, event.to))
+
+
+def _read(history: History) -> Iterator[tuple[Packet, Segment, bool]]:
+    """All packets in the order of their times; one that left stands before its like that came."""
+    rows: list[tuple[Packet, Segment, bool]] = []
+    for host in dict.fromkeys(packet.host for packet in history.all(Packet)):
+        seen = list(history.all(Packet, host))
+        rows += zip(seen, segments(seen), noise(seen), strict=True)
+    return iter(sorted(rows, key=lambda row: (row[0].time, not row[0].outgoing)))
+
+
+def _same(packet: Packet) -> tuple[object, ...]:
+    """What is equal at both ends of a wire."""
+    told = (packet.source, packet.sport, packet.destination, packet.dport, packet.seq, packet.ack, packet.flags)
+    return (packet.interface, packet.protocol, *told, packet.length, packet.icmp, packet.about, packet.frame)
+
+
+def _words(packet: Packet, segment: Segment) -> str:
+    """`SYN`, `DATA 12 bytes`, `ICMP port-unreachable`, `ARP who-has 10.1.2.3`, `DNS query A server`."""
+    words = label(packet)
+    if packet.protocol == "arp":
+        words += f" {packet.destination if packet.icmp == 'who-has' else packet.source}"
+    elif packet.protocol == "udp" and not packet.dns:
+        words = f"UDP {packet.length} bytes"
+    elif packet.length and not packet.dns:
+        words += f" {packet.length} bytes"
+    return words + " again" * segment.again
+
+
+def _sockets(history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    """Each socket where its state is new, or only its queues are."""
+    states: dict[tuple[str, int], str] = {}
+    for seen in history.all(SocketSeen):
+        row, whose = seen.row, (seen.host, seen.id)
+        state = "gone" if seen.gone else row.state
+        kind = "queues" if states.get(whose) == state else "state"
+        states[whose] = state
+        waits = f" Recv-Q {row.recv_q}" if kind == "queues" or row.recv_q else ""
+        yield Event(kind, seen.time, seen.host, f":{row.local[1]} {state}{waits}", (places[id(seen)],))
