@@ -96,6 +96,7 @@ def _interrupt(*_: object) -> NoReturn:
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at once.")
 @click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
+@click.option("--diagram/--no-diagram", default=None, help="Draw each case's sequence diagram; done for a single case.")
 @click.option(
     "--time-scale", type=click.FloatRange(1, 100), envvar="LAB_TIME_SCALE", default=1.0, help="Stretch times."
 )
@@ -110,6 +111,7 @@ def run(
     repeat: int,
     jobs: int,
     pace: bool,
+    diagram: bool | None,
     time_scale: float,
 ) -> int:
     """Run scenarios, by their names or their files' paths."""
@@ -117,10 +119,11 @@ def run(
 
     work = _jobs(names, everything, case, repeat)
     pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
+    drawn = len(work) == 1 if diagram is None else diagram
     begun = time.monotonic()
     with open_session(engine, keep, time_scale) as session:
-        reports = run_jobs(session, work, lambda: _terminal(as_json, pace), 1 if pace else jobs)
-        _terminal(as_json, pace).summary(reports, time.monotonic() - begun, session.saved.folder)
+        reports = run_jobs(session, work, lambda: _terminal(as_json, pace, drawn), 1 if pace else jobs)
+        _terminal(as_json, pace, drawn).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
     return _exit_code(reports)
 
@@ -176,6 +179,21 @@ def judge(name: str, as_json: bool, junit: Path | None) -> int:
     terminal.summary(reports, sum(report.seconds for report in reports))
     _write(reports, folders[0].parent.name, as_json, junit)
     return _exit_code(reports)
+
+
+@lab.command()
+@click.argument("name", metavar="RUN")
+@CASE
+def show(name: str, case: str | None) -> int:
+    """Draw a saved run's sequence diagrams: `latest`, its id, its folder, or one case's."""
+    from lab.runs import find, load_case, only
+
+    terminal = _terminal(False)
+    for folder in only(find(name), case):
+        plan, history = load_case(folder)
+        terminal.case_begins(plan, plan.parameters)
+        terminal.diagram(plan, history)
+    return EXIT_PASSED
 
 
 @lab.command()
@@ -261,11 +279,11 @@ def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: in
 
 
 @cache
-def _terminal(as_json: bool, pace: bool = False) -> "Terminal":
+def _terminal(as_json: bool, pace: bool = False, drawn: bool = False) -> "Terminal":
     from lab.report.console import make_console
     from lab.report.terminal import Terminal
 
-    return Terminal(make_console(sys.stderr if as_json else sys.stdout), pace)
+    return Terminal(make_console(sys.stderr if as_json else sys.stdout), pace, drawn)
 
 
 def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | None) -> None:

@@ -36,6 +36,7 @@ class Audience(Protocol):
     def progress(self, text: str) -> None: ...
     def step_begins(self, planned: PlannedStep, text: str) -> None: ...
     def step_ends(self, report: StepReport, output: bytes) -> None: ...
+    def case_seen(self, plan: Plan, history: History) -> None: ...
     def case_ends(self, report: Report, run_folder: Path | None) -> None: ...
     def kept(self, commands: Mapping[str, str]) -> None: ...
 
@@ -114,6 +115,7 @@ def run_case(session: Session, job: Job, turn: "Turn") -> Report:
             return report
         else:
             report = judge(plan, history)
+            turn.seen(plan, history)
             turn.ends(report, folder)
             return report
 
@@ -197,6 +199,7 @@ def tell_again(folder: Path, audience: Audience) -> Report:
     for planned, step in zip(plan.steps, report.steps, strict=False):
         audience.step_begins(planned, planned.text)
         audience.step_ends(step, _output(history, step))
+    audience.case_seen(plan, history)
     audience.case_ends(report, folder)
     return report
 
@@ -249,6 +252,10 @@ class Turn:
         """A step was done and seen."""
         output = _output(history, report)
         self._tell(lambda audience: audience.step_ends(report, output))
+
+    def seen(self, plan: Plan, history: History) -> None:
+        """All that was observed of the case is there."""
+        self._tell(lambda audience: audience.case_seen(plan, history))
 
     def ends(self, report: Report, folder: Path) -> None:
         """The case was judged."""

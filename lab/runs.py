@@ -21,7 +21,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, UsageError, did_you_mean
 from lab.history import History, dumps, loads
 from lab.plan import Plan
 
@@ -128,6 +128,15 @@ def find(name: str, root: Path | None = None) -> tuple[Path, ...]:
     if not cases:
         raise UsageError(f"{folder}: expected the folders of cases (each with {PLAN}), observed none")
     return tuple(sorted(cases, key=_age))
+
+
+def only(folders: Sequence[Path], case: str | None) -> tuple[Path, ...]:
+    """Those of the case of that name, all where there is none; UsageError with the one that was meant."""
+    named = [(load_plan(folder).case, folder) for folder in folders] if case else []
+    found = tuple(folder for name, folder in named if name == case)
+    if case and not found:
+        raise UsageError(f"{folders[0].parent} has no case {case!r}" + did_you_mean(case, [name for name, _ in named]))
+    return found or tuple(folders)
 
 
 def skip_reason(folder: Path) -> str:

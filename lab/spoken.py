@@ -16,24 +16,28 @@ def spoken(call: Call) -> str:
 
 
 def asked(call: Call) -> str:
-    """The call as it was made: `connect(10.1.2.3:80)`, `send(b'Hello', 5 bytes)`, `recv(1024)`."""
+    """The call as it was made: `c.connect(10.1.2.3:80)`, `send(b'Hello', 5 bytes)`, `recv(1024)`. A traced program's
+    sockets have no names."""
+    if call.function == "socket":
+        made = repr(call.arguments)
+        return f"socket({'UDP' if 'SOCK_DGRAM' in made else 'TCP'}{', IPv6' * ('AF_INET6' in made)})"
+    whose = "" if call.program else f"{call.caller}."
+    return f"{whose}{spoken(call)}({_given(call)})"
+
+
+def _given(call: Call) -> str:
     name, arguments = spoken(call), call.arguments
-    if name == "socket":
-        return (
-            f"socket({'UDP' if 'SOCK_DGRAM' in repr(arguments) else 'TCP'}{', IPv6' * ('AF_INET6' in repr(arguments))})"
-        )
     if name in ("bind", "connect", "connect_ex"):
-        end = next((item for item in arguments if isinstance(item, tuple | list) and len(item) >= 2), call.remote)
-        return f"{name}({_end(end)})"
+        return _end(next((item for item in arguments if isinstance(item, tuple | list)), call.remote))
     data = next((item for item in arguments if isinstance(item, bytes)), None)
     if name in ("send", "sendall") and data is not None:
-        size = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) and call.program else len(data)
-        return f"{name}({_bytes(data)}, {size} bytes)"
+        size = arguments[1] if call.program and len(arguments) > 1 else len(data)
+        return f"{_bytes(data)}, {_plain(size)} bytes"
     if name == "recv":
-        return f"recv({next((item for item in arguments if isinstance(item, int)), '')})"
+        return str(next((item for item in arguments if isinstance(item, int)), ""))
     if name in ("accept", "close", "getsockname", "getpeername"):
-        return f"{name}()"
-    return f"{name}({', '.join(map(_plain, arguments))})"
+        return ""
+    return ", ".join(map(_plain, arguments))
 
 
 def answered(call: Call) -> str:
@@ -46,7 +50,9 @@ def answered(call: Call) -> str:
     if name == "recv":
         data = call.arguments[0] if call.program and call.arguments else call.result
         return f"= {_bytes(data) if isinstance(data, bytes) and call.result != 0 else _plain(call.result or b'')}"
-    if name in ("send", "getsockopt", "getsockname", "getpeername", "recvfrom"):
+    if name in ("getsockname", "getpeername"):
+        return f"= {_end(call.local if name == 'getsockname' else call.remote)}"
+    if name in ("send", "getsockopt"):
         return f"= {_plain(call.result)}"
     return "= ok"
 

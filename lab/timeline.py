@@ -9,7 +9,7 @@ some milliseconds: the end is put behind the packets that it must have waited fo
 """
 
 from bisect import bisect_right
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,8 @@ from lab.wire import ends, label, matches, noise
 
 OTHER_FAMILIES = ("AF_UNIX", "AF_NETLINK", "AF_PACKET")
 LATE = 3_000_000  # ns by which strace's end of a call may be too early
+CAUSES_FIRST = {"step": 0, "packet": 1}
+LONGEST = 1000  # bytes of an output that may be told
 TOLD = 1_000_000  # ns from which on it is told how long a call took
 AWAITED = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
 
@@ -78,10 +80,21 @@ def timeline(plan: Plan, history: History) -> Timeline:
         *_programs(history, places),
     ]
     begins = sorted((event.time, event.step) for event in found if event.kind == "step")
-    found.sort(key=lambda event: (event.time, event.kind != "step"))
+    found.sort(key=lambda event: (event.time, CAUSES_FIRST.get(event.kind, len(CAUSES_FIRST))))
     events = tuple(_merged([event if event.kind == "step" else _placed(event, begins) for event in found]))
     start = begins[0][0] if begins else min((event.time for event in events), default=0)
-    return Timeline(tuple(host.name for host in plan.hosts), start, events)
+    return Timeline(_lanes(plan), start, events)
+
+
+def _lanes(plan: Plan) -> tuple[str, ...]:
+    """The hosts in the plan's order, but one on several networks between those that it stands between."""
+    order = {host.name: float(place) for place, host in enumerate(plan.hosts)}
+    on = {host.name: {face.network for face in host.interfaces} for host in plan.hosts}
+    for name, networks in on.items():
+        near = [order[other] for other, theirs in on.items() if len(theirs) == 1 and theirs <= networks]
+        if len(networks) > 1 and near:
+            order[name] = sum(near) / len(near)
+    return tuple(sorted(order, key=lambda name: order[name]))
 
 
 def _placed(event: Event, begins: Sequence[tuple[int, int]]) -> Event:
@@ -96,7 +109,7 @@ def _merged(events: Sequence[Event]) -> Iterator[Event]:
         if skip:
             skip = False
         elif after and event.kind == "call" and after.kind == "return" and event.evidence == after.evidence:
-            yield replace(event, words=f"{event.words} {after.words}", failed=after.failed)
+            yield replace(event, words=f"{event.words} {after.words.partition(' ')[2]}", failed=after.failed)
             skip = True
         else:
             yield event
@@ -115,8 +128,9 @@ def _steps(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[
 
 def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
     for seen in history.all(Output):
-        line = next((line for line in reversed(seen.data.decode("utf-8", "replace").splitlines()) if line.strip()), "")
-        yield Event("output", seen.time, seen.host, f"{seen.stream}: {line}", (places[id(seen)],))
+        lines = [" ".join(line.split()) for line in seen.data[-LONGEST:].decode("utf-8", "replace").splitlines()]
+        words = next((line for line in reversed(lines) if line), "")
+        yield Event("output", seen.time, seen.host, f"{seen.stream}: {words}", (places[id(seen)],))
     for end in history.all(Exit):
         why = f" ({end.because})" if end.because else ""
         ended = Event("exit", end.time, end.host, f"exit {end.code}{why}", (places[id(end)],))
@@ -131,7 +145,8 @@ def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
         yield Event("call", call.time, call.host, asked(call), place)
         if call.ended is not None:
             took = f" ({_lasted(call.ended - call.time)})" if call.ended - call.time >= TOLD else ""
-            yield Event("return", true_end(call), call.host, answered(call) + took, place, failed=is_failure(call))
+            words = f"{spoken(call)} {answered(call)}{took}"
+            yield Event("return", true_end(call), call.host, words, place, failed=is_failure(call))
 
 
 def network_calls(history: History) -> list[Call]:
@@ -199,9 +214,11 @@ def _packets(plan: Plan, history: History, places: Mapping[int, int]) -> Iterato
     """What left somewhere and came elsewhere: the same frame on the same network, first in first out."""
     owners = {address: host.name for host in plan.hosts for face in host.interfaces for address in _addresses(face)}
     under_way: dict[tuple[object, ...], deque[Event]] = defaultdict(deque)
+    whose = _told_apart(history)
     for seen, segment, quiet in _read(history):
         place = (places[id(seen)],)
-        event = Event("packet", seen.time, seen.host, _words(seen, segment), place, interface=seen.interface)
+        words = _words(seen, segment) + whose(seen)
+        event = Event("packet", seen.time, seen.host, words, place, interface=seen.interface)
         event = replace(event, segment=segment, noise=quiet)
         if seen.interface == "lo":
             yield replace(event, to=seen.host, arrived=seen.time)
@@ -240,6 +257,19 @@ def _same(packet: Packet) -> tuple[object, ...]:
     return (packet.interface, packet.protocol, *told, packet.length, packet.icmp, packet.about, packet.frame)
 
 
+def _told_apart(history: History) -> Callable[[Packet], str]:
+    """Where there are several conversations, what tells a packet's from the others: the port that is its own."""
+    both = {id(packet): between for packet in history.all(Packet) if (between := ends(packet)) and not packet.dns}
+    talks = {frozenset(between) for between in both.values()}
+    shared = Counter(end for talk in talks for end in talk)
+
+    def whose(packet: Packet) -> str:
+        own = min(both[id(packet)], key=lambda end: shared[end]) if id(packet) in both and len(talks) > 1 else None
+        return f" :{own[1]}" if own else ""
+
+    return whose
+
+
 def _words(packet: Packet, segment: Segment) -> str:
     """`SYN`, `DATA 12 bytes`, `ICMP port-unreachable`, `ARP who-has 10.1.2.3`, `DNS query A server`."""
     words = label(packet)
@@ -260,5 +290,5 @@ def _sockets(history: History, places: Mapping[int, int]) -> Iterator[Event]:
         state = "gone" if seen.gone else row.state
         kind = "queues" if states.get(whose) == state else "state"
         states[whose] = state
-        waits = f" Recv-Q {row.recv_q}" if kind == "queues" or row.recv_q else ""
+        waits = f" Recv-Q {row.recv_q}" if (kind == "queues" or row.recv_q) and not seen.gone else ""
         yield Event(kind, seen.time, seen.host, f":{row.local[1]} {state}{waits}", (places[id(seen)],))

@@ -95,6 +95,10 @@ class Screen:
         row.rstrip()
         self._print(row)
 
+    def text(self, line: Text) -> None:
+        """A line that was laid out by the caller, of what `fit` made harmless."""
+        self._print(line)
+
     def rule(self, heading: str) -> None:
         """A line across, with a heading in it."""
         dash, heading = "-" if self.ascii else "─", self.fit(heading)

@@ -13,10 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.checks.base import Outcome
+from lab.history import History
 from lab.judge import Judgement, Report, StepReport
 from lab.plan import Plan, PlannedStep
-from lab.report import clip, decided, duration, fault, faults
+from lab.report import clip, decided, duration, fault, faults, ladder
 from lab.report.console import Screen
+from lab.timeline import timeline
 
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
 ASCII_SHAPES = SHAPES | {Outcome.PASS: "+", Outcome.FAIL: "x"}
@@ -25,10 +27,12 @@ WIDEST_VERDICT = len("- SKIPPED")
 
 
 class Terminal:
-    """Listens to a run. `paced` waits for Enter after each question that a step asks."""
+    """Listens to a run. `paced` waits for Enter after each question that a step asks; `drawn` adds each case's sequence
+    diagram."""
 
-    def __init__(self, console: Console, paced: bool = False) -> None:
+    def __init__(self, console: Console, paced: bool = False, drawn: bool = False) -> None:
         self.paced = paced
+        self.drawn = drawn
         self.screen = Screen(console)
         self._origin: int | None = None
 
@@ -75,6 +79,16 @@ class Terminal:
             self._origin = report.started if self._origin is None else self._origin
             took = "not ended" if report.ended is None else f"took {duration((report.ended - report.started) / 1e9)}"
             self.screen.say(f"at {duration((report.started - self._origin) / 1e9)}, {took}", indent=4)
+
+    def case_seen(self, plan: Plan, history: History) -> None:
+        """The sequence diagram, where it is wanted."""
+        if self.drawn:
+            self.diagram(plan, history)
+
+    def diagram(self, plan: Plan, history: History) -> None:
+        """What happened on every host, in lanes."""
+        self.screen.gap()
+        ladder.draw(timeline(plan, history), self.screen)
 
     def case_ends(self, report: Report, run_folder: Path | None) -> None:
         """The case's outcome; and the folder with its evidence, if it failed."""

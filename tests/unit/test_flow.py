@@ -58,6 +58,9 @@ class Audience:
     def step_ends(self, report: Any, output: bytes) -> None:
         self.told.append(f"end {report.number} {'+' if b'ConnectionRefusedError' in output else '-'}")
 
+    def case_seen(self, plan: Any, history: Any) -> None:
+        self.told.append(f"seen {plan.case} {len(history.observations) > 0}")
+
     def case_ends(self, report: Report, run_folder: Path | None) -> None:
         self.told.append(f"{report.outcome} {run_folder.name if run_folder else None}")
 
@@ -81,7 +84,7 @@ def told_of(*cases: tuple[str, str, str], title: str = "T") -> list[str]:
     lines = [f"scenario {title} {title}.yaml"]
     for name, error, outcome in cases:
         lines += [f"case {name} {{'error': '{error}'}}", "begin 0", "end 0 -", "begin 1", "end 1 +"]
-        lines += [f"{outcome} {title}.{name}"]
+        lines += [f"seen {name} True", f"{outcome} {title}.{name}"]
     return lines
 
 
