@@ -10,6 +10,7 @@ from contextlib import suppress
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any
 
+from lab.decode import dns
 from lab.history import Packet
 
 Fields = dict[str, Any]
@@ -19,6 +20,7 @@ _FLAGS = (("SYN", 0x02), ("ACK", 0x10), ("FIN", 0x01), ("RST", 0x04), ("PSH", 0x
 _PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 _VLAN_TAGS = (0x8100, 0x88A8)
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION_OPTIONS = 0, 43, 44, 51, 60
+_DNS_PORTS = {53, 5353}
 _ARP_OPERATIONS = {1: "who-has", 2: "is-at"}
 
 _ICMP = {
@@ -170,6 +172,9 @@ def _udp(data: bytes, length: int, fields: Fields) -> None:
     fields["sport"], fields["dport"], told = struct.unpack_from("!HHH", data)
     fields["length"] = max(0, (told or length) - 8)
     fields["header"] += 8
+    ends = fields["source"], fields["destination"]
+    if _DNS_PORTS & {fields["sport"], fields["dport"]} or dns.ENGINES_OWN in ends:
+        fields["dns"] = dns.words(data[8 : told or length])
 
 
 def _icmp(data: bytes, length: int, fields: Fields) -> None:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from socket import AF_INET, AF_INET6, inet_ntop
 
+from lab.decode.dns import ENGINES_OWN
 from lab.decode.errnos import errno_name
 from lab.history import SocketRow
 
@@ -16,7 +17,6 @@ _PORTS = struct.Struct("!HH")
 _ATTRIBUTE = struct.Struct("=HH")
 _ERROR, _DONE, _BY_FAMILY = 2, 3, 20
 _V6ONLY = 11
-_EMBEDDED_DNS = "127.0.0.11"
 _STATES = {
     1: "ESTAB",
     2: "SYN-SENT",
@@ -39,7 +39,7 @@ def rows(tables: Mapping[str, bytes]) -> tuple[SocketRow, ...]:
     ValueError where the kernel answered with an error or an answer is cut off: part of a table is not a table.
     """
     found = (_row(protocol, body) for protocol, data in tables.items() for body in _messages(protocol, data))
-    return tuple(row for row in found if row.local[0] != _EMBEDDED_DNS)
+    return tuple(row for row in found if row.local[0] != ENGINES_OWN)
 
 
 def _messages(protocol: str, data: bytes) -> Iterator[bytes]:

@@ -115,6 +115,28 @@ def test_options_of_ipv4() -> None:
     assert (seen.sport, seen.dport, seen.flags) == (40000, 80, ("SYN",))
 
 
+@pytest.mark.parametrize(
+    ("sport", "dport", "source", "said"),
+    [
+        (40000, 53, "10.9.0.3", True),
+        (53, 40000, "10.9.0.3", True),
+        (5353, 5353, "10.9.0.3", True),
+        (40000, 42991, "127.0.0.11", True),
+        (40000, 54, "10.9.0.3", False),
+        (40000, 42991, "127.0.0.12", False),
+    ],
+)
+def test_dns_is_told_in_words(sport: int, dport: int, source: str, said: bool) -> None:
+    message = bytes(dpkt.dns.DNS(qd=[dpkt.dns.DNS.Q(name="server", type=1)]))
+    datagram = bytes(dpkt.udp.UDP(sport=sport, dport=dport, ulen=8 + len(message), data=message))
+    packet = dpkt.ip.IP(src=ip_address(source).packed, dst=SERVER, p=17, data=datagram)
+    packet.len = 20 + len(datagram)
+    seen = read(ethernet(packet))
+    assert (seen.dns, seen.data) == ("query A server" if said else "", message)
+    assert read(ethernet(packet)[:-1], len(ethernet(packet))).dns == ""
+    assert read(ethernet(ipv4(icmp(3, 3, bytes(packet)), 1))).dns == ""
+
+
 def fragment(body: bytes, offset: int) -> bytes:
     packet = bytearray(ipv4(body, 17))
     packet[6:8] = struct.pack("!H", offset)
