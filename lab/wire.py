@@ -9,12 +9,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from lab.decode.dns import ENGINES_OWN
 from lab.history import History, Packet, Tap
 
 Endpoint = tuple[str, int]
 
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _ANSWERS = {"who-has": "is-at", "neighbour-solicitation": "neighbour-advertisement"}
+_HOUSEKEEPING = {
+    "router-solicitation",
+    "router-advertisement",
+    "listener-query",
+    "listener-report",
+    "listener-done",
+}
+_DNS = 53
 
 
 @dataclass(frozen=True)
@@ -124,20 +133,77 @@ def unanswered(packets: Iterable[Packet], start: int, end: int) -> tuple[str, ..
     """The neighbours that were asked for by ARP or neighbour discovery from `start` to `end`, and never answered."""
     within = [packet for packet in packets if start <= packet.time <= end and is_neighbourly(packet)]
     answered = {packet.source for packet in within if packet.icmp in _ANSWERS.values()}
-    # whoever asks from the unspecified address looks for a double of its own, and hopes for no answer
-    questions = [packet for packet in within if packet.icmp in _ANSWERS and packet.source not in ("::", "0.0.0.0")]
-    asked = [_asked_for(packet) for packet in questions if packet.outgoing]
+    asked = [_neighbour(packet) for packet in within if _awaits_answer(packet)]
     return tuple(dict.fromkeys(address for address in asked if address not in answered))
 
 
-def _asked_for(packet: Packet) -> str:
+def _awaits_answer(packet: Packet) -> bool:
+    """Whether this host asks for a neighbour. Whoever asks from the unspecified address, or for its own, looks for a
+    double of itself, and hopes for no answer."""
+    return packet.icmp in _ANSWERS and packet.outgoing and packet.source not in ("::", "0.0.0.0", _neighbour(packet))
+
+
+def _neighbour(packet: Packet) -> str:
+    """The neighbour that is asked for, or that answers."""
     if packet.protocol == "arp":
-        return packet.destination
+        return packet.destination if packet.icmp in _ANSWERS else packet.source
     return str(ipaddress.IPv6Address(packet.data[:16])) if len(packet.data) >= 16 else packet.destination
 
 
+def is_noise(packet: Packet) -> bool:
+    """Whether it is of the kind that any network carries, whatever its hosts talk about: who and where neighbours,
+    routers and multicast groups are, and the engine's own DNS."""
+    return (
+        is_neighbourly(packet)
+        or packet.protocol == "igmp"
+        or packet.icmp in _HOUSEKEEPING
+        or (packet.dns != "" and ENGINES_OWN in (packet.source, packet.destination))
+    )
+
+
+def noise(packets: Iterable[Packet]) -> tuple[bool, ...]:
+    """Which of one host's packets, in the order of their times, are noise. A question for a neighbour that nobody
+    answers before it is asked again, if ever, is none; what the engine's DNS asks further, and hears, is."""
+    seen = tuple(packets)
+    answered, further = _answered(seen), _asked_further(seen)
+    return tuple(
+        _between(packet) in further or (is_noise(packet) and (number in answered or not _awaits_answer(packet)))
+        for number, packet in enumerate(seen)
+    )
+
+
+def _answered(packets: Iterable[Packet]) -> set[int]:
+    """The places of the questions for neighbours that were answered before they were asked again."""
+    asked: dict[tuple[str, str], int] = {}
+    answered = set[int]()
+    for number, packet in enumerate(packets):
+        if _awaits_answer(packet):
+            asked[packet.interface, _neighbour(packet)] = number
+        elif packet.icmp in _ANSWERS.values():
+            answered.add(asked.pop((packet.interface, _neighbour(packet)), number))
+    return answered
+
+
+def _asked_further(packets: Iterable[Packet]) -> set[frozenset[Endpoint]]:
+    """The ends between which the engine's DNS, which has no address of its own there, asks what it was asked."""
+    questions, further = set[str](), set[frozenset[Endpoint]]()
+    for packet in packets:
+        if packet.dns and packet.destination == ENGINES_OWN:
+            questions.add(packet.dns)
+        elif packet.dns in questions and packet.interface == "lo" and packet.dport == _DNS:
+            further.add(_between(packet))
+    return further
+
+
+def _between(packet: Packet) -> frozenset[Endpoint]:
+    return frozenset(ends(packet) or ())
+
+
 def label(packet: Packet) -> str:
-    """What a packet is, in a word or two: SYN, SYN-ACK, RST, FIN, DATA, ACK, `ICMP port-unreachable`, `ARP who-has`."""
+    """What a packet is, in a word or two: SYN, SYN-ACK, RST, FIN, DATA, ACK, `ICMP port-unreachable`, `ARP who-has`,
+    `DNS query A server`."""
+    if packet.dns:
+        return f"DNS {packet.dns}"
     if packet.protocol != "tcp":
         kind = packet.protocol.upper().replace("ICMP6", "ICMP")
         return f"{kind} {packet.icmp}".strip() if packet.icmp else "DATA" if packet.length else kind

@@ -1,10 +1,12 @@
 """Who talked to whom, which way, and whether anybody was looking."""
 
+from dataclasses import replace
+
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
 
 from lab.history import History, Packet, Tap
-from lab.wire import awake, describe, flows, label, outbound, plain, unanswered
+from lab.wire import awake, describe, flows, is_noise, label, noise, outbound, plain, unanswered
 
 
 def taps(*spans: tuple[float, float, int]) -> History:
@@ -91,6 +93,74 @@ def test_unanswered() -> None:
     arp = Story().arp(2, "who-has").arp(2.5, "who-has")
     assert unanswered(packets(arp), at(1), at(3)) == (SERVER[0],)
     assert unanswered(packets(arp.arp(2.6, "is-at")), at(1), at(3)) == ()
+    own = replace(packets(Story().arp(2, "who-has"))[0], destination=CLIENT[0])
+    assert unanswered([own], at(1), at(3)) == (), "it tells its own address"
+
+
+ENGINE = ("127.0.0.11", 42991)
+BACK = ("127.0.0.1", 36871)
+
+
+def dns(time: float, words: str, remote: tuple[str, int] = ENGINE, local: tuple[str, int] = BACK) -> Packet:
+    story = Story().packet(time, protocol="udp", dns=words, interface="lo", local=local, remote=remote, length=24)
+    return packets(story)[0]
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (packets(Story().arp(1, "who-has"))[0], True),
+        (packets(Story().arp(1, "is-at"))[0], True),
+        (asked("fe80::1", "fd" + "00" * 15, "neighbour-solicitation", False), True),
+        (asked("fe80::1", "fd" + "00" * 15, "neighbour-advertisement", True), True),
+        (asked("fe80::1", "", "router-solicitation", True), True),
+        (asked("fe80::1", "", "router-advertisement", False), True),
+        (asked("::", "04", "listener-report", False), True),
+        (Packet("client", at(1), "lan", True, "igmp", "10.9.0.3", "224.0.0.22"), True),
+        (dns(1, "query A server"), True),
+        (dns(1, "answer A server 10.9.0.2", remote=BACK, local=("127.0.0.11", 53)), True),
+        (dns(1, "query A server", remote=("10.9.0.9", 53)), False),
+        (dns(1, ""), False),
+        (packets(Story().syn(1, remote=ENGINE))[0], False),
+        (packets(Story().icmp(1, "port-unreachable"))[0], False),
+        (asked("fe80::1", "", "echo-request", True), False),
+    ],
+)
+def test_is_noise(packet: Packet, expected: bool) -> None:
+    assert is_noise(packet) is expected
+
+
+def test_a_neighbour_that_answers_is_noise_and_one_that_does_not_is_none() -> None:
+    answered = Story().arp(1, "who-has").syn(1.1).arp(1.2, "is-at")
+    assert noise(packets(answered)) == (True, False, True)
+    late = answered.arp(5, "who-has").arp(1005, "who-has").arp(1006, "is-at").arp(1007, "is-at")
+    assert noise(packets(late)) == (True, False, True, False, True, True, True)
+    assert noise(packets(late.arp(2000, "who-has", interface="other").arp(2001, "is-at"))) == (
+        *(True, False, True, False, True, True, True),
+        *(False, True),
+    )
+
+
+def test_the_neighbours_that_others_ask_for_are_noise() -> None:
+    assert noise(packets(Story().arp(1, "who-has", outgoing=False))) == (True,)
+    target = "fd" + "00" * 14 + "09"
+    question = asked("fd00::3", target, "neighbour-solicitation", True)
+    assert noise([question, asked("fe80::9", target, "neighbour-advertisement", False)]) == (True, True)
+    other = asked("fd00::8", "fd" + "00" * 14 + "08", "neighbour-advertisement", False)
+    double = asked("::", target, "neighbour-solicitation", True)
+    assert noise([double, question, other]) == (True, False, True)
+
+
+def test_what_the_engines_dns_asks_further_is_noise() -> None:
+    further, own = ("127.0.0.1", 38575), ("127.0.0.1", 40001)
+    query, server = "query A nobody", ("127.0.0.1", 53)
+    passed, refused = dns(2, query, server, further), packets(Story().icmp(3, "port-unreachable", interface="lo"))[0]
+    refused = replace(refused, about=("udp", *further, *server))
+    elsewhere = dns(4, "query A other", server, own)
+    assert noise([dns(1, query), passed, refused, elsewhere]) == (True, True, True, False)
+    assert noise([passed, refused, elsewhere]) == (False, False, False)
+    on_lan = replace(passed, interface="lan")
+    assert noise([dns(1, query), on_lan]) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +177,12 @@ def test_unanswered() -> None:
 def test_label(flags: tuple[str, ...], length: int, word: str) -> None:
     (packet,) = packets(Story().packet(1, *flags, length=length))
     assert label(packet) == word
+
+
+def test_dns_is_labelled_with_its_words() -> None:
+    query = dns(1, "query A server")
+    assert (label(query), label(replace(query, dns=""))) == ("DNS query A server", "DATA")
+    assert describe(query) == "DNS query A server from 127.0.0.1:36871 on lo"
 
 
 def test_describe() -> None:
