@@ -4,6 +4,7 @@ Each tap is read by itself: what one interface of one host saw go one way. Which
 and `attempts` to say.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ Way = tuple[str, str, End, End]
 @dataclass(frozen=True)
 class Segment:
     """A TCP packet's numbers, counted from its connection's first ones as Wireshark does (a SYN is 0, the first byte
-    1); None where it has none. `again`: all that it carries had passed this tap before."""
+    1; modulo 2^32); None where it has none. `again`: all that it carries had passed this tap before."""
 
     seq: int | None = None
     ack: int | None = None
@@ -29,20 +30,27 @@ NONE = Segment()
 
 @dataclass
 class _Stream:
-    """One direction of a connection at one tap: its first number, and which numbers have passed."""
+    """One direction of a connection at one tap: its first number, and which numbers have passed, counted from there
+    and beyond 2^32: the spans [begin, end), in order, neither overlapping nor touching."""
 
     first: int
-    passed: list[tuple[int, int]] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def place(self, number: int) -> int:
+        """Where a number stands: of all the places that it may have, the one next to what passed last."""
+        near = self.ends[-1] if self.ends else 0
+        return near + (number - self.first - near + WRAP // 2) % WRAP - WRAP // 2
 
     def take(self, begin: int, end: int) -> bool:
         """Whether all of it had passed before; now it has."""
-        again = any(low <= begin and end <= high for low, high in self.passed)
-        apart = [(low, high) for low, high in self.passed if high < begin or end < low]
-        for low, high in self.passed:
-            if not (high < begin or end < low):
-                begin, end = min(begin, low), max(end, high)
-        self.passed = [*apart, (begin, end)]
-        return again
+        left, right = bisect_left(self.ends, begin), bisect_right(self.begins, end)
+        if left < right:
+            if self.begins[left] <= begin and end <= self.ends[left]:
+                return True
+            begin, end = min(begin, self.begins[left]), max(end, self.ends[right - 1])
+        self.begins[left:right], self.ends[left:right] = [begin], [end]
+        return False
 
 
 def segments(packets: Iterable[Packet]) -> tuple[Segment, ...]:
@@ -58,10 +66,12 @@ def _segment(packet: Packet, streams: dict[Way, _Stream]) -> Segment:
     syn, acks = "SYN" in packet.flags, "ACK" in packet.flags
     known = streams.get(way)
     if known is None or (syn and known.first != packet.seq):
+        if known and not acks:
+            streams.pop(back, None)  # what the other said between these ends was of another connection
         known = streams[way] = _Stream(packet.seq if syn else (packet.seq - 1) % WRAP)
     if acks and back not in streams:
         streams[back] = _Stream((packet.ack - 1) % WRAP)
-    begin = (packet.seq - known.first) % WRAP
+    begin = known.place(packet.seq)
     end = begin + packet.length + syn + ("FIN" in packet.flags)
     again = end > begin and "RST" not in packet.flags and known.take(begin, end)
-    return Segment(begin, (packet.ack - streams[back].first) % WRAP if acks else None, again)
+    return Segment(begin % WRAP, (packet.ack - streams[back].first) % WRAP if acks else None, again)
