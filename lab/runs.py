@@ -3,7 +3,7 @@
     runs/                               in the current directory, or where LAB_RUNS says
       20261123-081640-3f9a1c07/         UTC and chance; also the label of all that the run makes
         open                            there while the run goes on, and locked: a crash does not hold it
-        refused.closed/                 a case: plan.json, history.jsonl
+        refused.closed/                 a case: plan.json, history.jsonl, HOST.pcapng of each host that saw packets
         refused.closed.2/               the same again
         refused.filtered/               a case that was skipped: plan.json, skipped.txt (why)
       latest -> 20261123-...            the run that saved last
@@ -21,7 +21,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from pydantic import ValidationError
 
 from lab.errors import LabError, UsageError, did_you_mean
 from lab.history import History, dumps, loads
+from lab.pcapng import captures
 from lab.plan import Plan
 
 if sys.platform == "win32":
@@ -63,11 +64,12 @@ class Run:
 
     def save(self, plan: Plan, history: History) -> Path:
         """The folder of the finished case, which appears with all its files; LabError where it cannot be written."""
-        return self._store(plan, HISTORY, dumps(history))
+        files = {f"{host}.pcapng": data for host, data in captures(history).items()}
+        return self._store(plan, {HISTORY: dumps(history).encode()} | files)
 
     def skip(self, plan: Plan, reason: str) -> Path:
         """The folder of a case that was not run, with the reason."""
-        return self._store(plan, SKIPPED, reason.strip() + "\n")
+        return self._store(plan, {SKIPPED: f"{reason.strip()}\n".encode()})
 
     def close(self) -> None:
         """The run is complete."""
@@ -84,14 +86,15 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _store(self, plan: Plan, name: str, text: str) -> Path:
+    def _store(self, plan: Plan, files: Mapping[str, bytes]) -> Path:
         partial = self.folder / f".partial-{secrets.token_hex(4)}"
         with _in_words(self.folder):
             try:
                 partial.mkdir(parents=True)
                 # A field that was not set means "not asked for": an expectation that names it would be judged.
                 (partial / PLAN).write_text(plan.model_dump_json(indent=2, exclude_unset=True) + "\n", "utf-8")
-                (partial / name).write_text(text, "utf-8")
+                for name, data in files.items():
+                    (partial / name).write_bytes(data)
                 folder = _settle(partial, f"{plan.scenario}.{plan.case}")
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)

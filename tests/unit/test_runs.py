@@ -12,7 +12,7 @@ import pytest
 
 from lab import runs
 from lab.errors import LabError, UsageError
-from lab.history import Call, History, Note
+from lab.history import Call, History, Note, Packet
 from lab.model import Step
 from lab.plan import Plan, PlannedHost, PlannedNetwork, PlannedStep
 from lab.runs import KEPT, Run, find, load_case, load_plan, new_run, skip_reason
@@ -64,6 +64,16 @@ def test_a_case_comes_back_equal(root: Path) -> None:
     loaded, history = load_case(folder)
     assert (loaded, history) == (plan(), HISTORY)
     assert loaded.steps[0].step.expect[0].checks() == {"returns": None}, "only what was asked for is asked for again"
+
+
+def test_what_each_host_saw_is_saved_for_wireshark(root: Path) -> None:
+    frame = bytes(range(60))
+    packets = [Packet(host, 3, "lan", True, "ethertype-0d0e", frame=frame) for host in ("client", "server")]
+    with new_run(root) as run:
+        folder = run.save(plan(), History.of([*HISTORY.observations, *packets]))
+    assert {path.stem for path in folder.glob("*.pcapng")} == {"client", "server"}
+    assert all(frame in path.read_bytes() for path in folder.glob("*.pcapng"))
+    assert list(load_case(folder)[1].all(Packet)) == packets
 
 
 def test_the_id_is_fit_for_a_label_and_no_two_are_equal(root: Path) -> None:
@@ -301,14 +311,14 @@ def test_a_damaged_file_is_named_with_its_line(
 
 def full(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing the second file of a case finds no space."""
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def refuse(self: Path, *arguments: str) -> int:
+    def refuse(self: Path, data: bytes) -> int:
         if self.name == "history.jsonl":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(self, *arguments)
+        return write(self, data)
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
 
 
 def test_a_full_disk_is_told_in_words_and_leaves_no_half_case(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
