@@ -1,4 +1,4 @@
-"""packets -> who talked to whom, which way, and whether anybody was looking. Pure.
+"""packets -> who talked to whom, which way, what is noise, and whether anybody was looking. Pure.
 
 A flow is what one tap saw of one connection, or of one try to make it: TCP segments between two ends, and the ICMP
 errors about them. Which call a flow belongs to is for `attempts` to say.
