@@ -54,7 +54,7 @@ def _words(message: bytes) -> str:
     nothing = "truncated" if flags & _TRUNCATED else "no record"
     error = flags & _ERROR
     said = _ERRORS.get(error, f"error {error}") if error else ", ".join(values) or nothing
-    return f"answer {_told(questions)} {said}" if questions or error else ""
+    return " ".join(filter(None, ("answer", _told(questions), said))) if questions or error else ""
 
 
 def _told(questions: Sequence[Question]) -> str:

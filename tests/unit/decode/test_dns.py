@@ -92,6 +92,10 @@ def test_why_nothing_was_found(code: int, said: str) -> None:
     assert words(answer(question("nobody", "A"), code=code)) == f"answer A nobody {said}"
 
 
+def test_an_error_that_does_not_say_what_was_asked() -> None:
+    assert words(raw(RESPONSE | 1)) == "answer format error"
+
+
 def test_what_was_too_long_for_a_datagram() -> None:
     message = bytes(dpkt.dns.DNS(op=RESPONSE | 0x0200, qd=[question("large", "TXT")]))
     assert words(message) == "answer TXT large truncated"
