@@ -221,8 +221,3 @@ def describe(packet: Packet | None) -> str:
         return "nothing"
     port = f":{packet.sport}" if packet.sport else ""
     return f"{label(packet)} from {packet.source}{port} on {packet.interface}"
-
-
-def noise(packets: Iterable[Packet]) -> tuple[bool, ...]:
-    """Whether each is neighbour discovery."""
-    return tuple(is_neighbourly(packet) for packet in packets)
