@@ -128,7 +128,10 @@ class _Ladder:
         left, right = min(begin, end), max(begin, end)
         space = (right - left) * self.room - 1
         short = space // 5 if event.arrived is None else 0
-        words = _clipped(self.screen.fit(f" {event.words} on {event.interface} "), space - short - 4)
+        whole, brief = (
+            self.screen.fit(words) for words in (f" {event.words} on {event.interface} ", f" {event.words} ")
+        )
+        words = _clipped(whole if cell_len(whole) <= space - short - 4 else brief, space - short - 4)
         tip = self.marks.lost if event.lost else "?" if event.arrived is None else ">" if begin < end else "<"
         line = _centred(words, space - short - 1, self.marks.dash)
         line = line + tip + " " * short if begin < end else " " * short + tip + line
