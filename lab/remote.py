@@ -20,12 +20,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lab.calls import SocketCall
 from lab.decode import packets, sockets, strace
 from lab.errors import HostError, LabError
-from lab.history import Call, Counters, Exit, Note, Observation, Output, Sockets, Tap, to_value
+from lab.history import (
+    Call,
+    Counters,
+    Exit,
+    Note,
+    Observation,
+    Output,
+    SocketRow,
+    Sockets,
+    SocketSeen,
+    Tap,
+    View,
+    to_value,
+)
 
 if TYPE_CHECKING:
     from lab.plan import PlannedHost
 
-MODULES = "wire tasks children blocked sockets programs netlink tap tables net main".split()
+MODULES = "wire tasks children blocked sockets programs netlink tap tables watch net views main".split()
 ANSWER_TIME = 15.0
 
 BOOTSTRAP = """
@@ -130,6 +143,8 @@ class Remote:
         self._told: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, Call] = {}
         self._traces: dict[int, _Trace] = {}
+        self._readings: list[dict[str, Any]] = []
+        self._rows: dict[int, SocketRow] = {}
         self._networks: dict[int, str] = {1: "lo"}
         self._reader = threading.Thread(target=self._read, name=f"agent of {host}", daemon=True)
         self._reader.start()
@@ -150,7 +165,8 @@ class Remote:
         return devices
 
     def drain(self) -> Tap:
-        """Take all packets up to now; the proof that the tap was awake until now."""
+        """Take all packets up to now, and what changed in the socket table; the proof that the tap was awake until
+        now."""
         result = self.request("drain")
         tap = Tap(self.host, result["from"], result["until"], result["seen"], result["dropped"])
         self.keep(tap)
@@ -185,6 +201,11 @@ class Remote:
         tables = {name: b64decode(data) for name, data in result["tables"].items()}
         return Sockets(self.host, result["time"], step, sockets.rows(tables))
 
+    def views(self, step: int, tools: Sequence[str]) -> tuple[View, ...]:
+        """What these tools print on the host now, side by side; names out of model.VIEWS."""
+        result = self.request("view", step=step, tools=list(tools))["views"]
+        return tuple(View(self.host, step=step, **view | {"data": b64decode(view["data"])}) for view in result)
+
     def counters(self, step: int) -> Counters:
         """The kernel's counters now."""
         result = self.request("counters")
@@ -215,6 +236,8 @@ class Remote:
             traced = [seen for step, trace in self._traces.items() for seen in self._decoded(step, trace)]
             self._calls |= {step: self._call(message) for step, message in self._told.items()}
             self._told.clear()
+            self._seen += [seen for reading in self._readings for seen in self._changes(**reading)]
+            self._readings.clear()
             return [*self._seen, *self._calls.values(), *traced]
 
     def close(self) -> None:
@@ -287,6 +310,8 @@ class Remote:
                     asker.put(message)
             elif kind == "call":
                 self._told[message["step"]] = message  # read later: somebody waits for the answer behind it
+            elif kind == "sockets":
+                self._readings.append(message)  # read later, too
             elif kind == "trace":
                 trace = self._traces.setdefault(message["step"], _Trace())
                 trace.lines += message["lines"]
@@ -304,6 +329,12 @@ class Remote:
         values = {name: to_value(value) for name, value in message.items()}
         ends = {name: tuple(values[name]) if values[name] else None for name in ("local", "remote")}
         return Call(self.host, **values | ends | {"arguments": tuple(values["arguments"])})
+
+    def _changes(self, time: int, rows: Mapping[str, str], gone: Sequence[int]) -> list[SocketSeen]:
+        changed = sockets.numbered({name: b64decode(data) for name, data in rows.items()})
+        self._rows |= changed
+        seen = [SocketSeen(self.host, time, number, row) for number, row in changed.items()]
+        return seen + [SocketSeen(self.host, time, number, self._rows.pop(number), gone=True) for number in gone]
 
     def _packet(self, when: int, index: int, outgoing: bool, size: int, data: str) -> Observation:
         interface = self._networks.get(index, f"interface-{index}")

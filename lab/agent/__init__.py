@@ -11,12 +11,15 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
     hello                                                 kernel, python, machine, strace, uid
     configure  addresses {address: network}, routes       interfaces [{index, device, network, mac, addresses}]; default
                [{to, via}], forbidden [address]           routes gone, no way to the machine; the tap runs
-    drain                                                 from, until (ns), seen, dropped; event `frames` before it
+    drain                                                 from, until (ns), seen, dropped; events `frames` and `sockets`
+                                                          before it: the socket table was read after `until`
     call       step, call, pending, timeout               ended (bool); event `call` when it ends
     start      step, argv, trace, files {name: text}      pid; events `output`, `trace`, `exit`; argv's @NAME.py is
                                                           that file's path
     join       step, timeout                              ended (bool): a pending call or a program, with all its events
     stop       step, grace, because                       ended: SIGTERM, then SIGKILL after the grace
+    view       step, tools [name]                         views [{command, code, data (base64), time}], the tools run
+                                                          side by side; code 127: it is not on this host
     sockets                                               time, tables {"tcp": base64 of sock_diag answers, "udp": …}
     counters                                              time, netstat, snmp, snmp6 (text of /proc/net)
     firewall   argv                                       code, output
@@ -30,6 +33,8 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
     trace      step, lines [text]                         strace's, as written
     exit       step, time, code, because
     frames     frames [[time, interface index, outgoing, size, base64 of the captured part]]
+    sockets    time, rows, gone [id]                      what changed of the socket table since the last reading, which
+                                                          ended then: rows as tables above, gone by their cookies
     note       what, text, time, step                     truncated output, a trace that failed, …
 
 Times are nanoseconds since the epoch; timeouts seconds. Bytes, tuples and socket constants inside of arguments and

@@ -93,30 +93,10 @@ class Children:
         self._some.set()
         return child
 
-    def run(self, argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
-        """Run a tool of the lab's own to its end; its status and what it said. TimeoutError: it was killed."""
-        read, write = os.pipe()
-        try:
-            child = self.spawn(argv, write, write, environment)
-        except OSError:
-            os.close(read)
-            raise
-        finally:
-            os.close(write)
-        deadline = time.monotonic() + timeout
-        said = b""
-        try:
-            while select.select([read], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                data = os.read(read, 1 << 16)
-                said = (said + data)[:MOST]
-                if not data:
-                    break
-        finally:
-            os.close(read)
-        if not child.exited.wait(max(0.1, deadline - time.monotonic())):
-            child.kill(signal.SIGKILL)
-            raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s")
-        return child.code, said.decode(errors="replace")
+    def run(self, argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+        """Run a tool of the lab's own to its end; its status and what it said. OSError: it cannot be executed;
+        TimeoutError: it was killed."""
+        return Tool(self, argv, environment).end(timeout)
 
     def kill_all(self) -> None:
         """End whatever still runs, at once."""
@@ -142,6 +122,44 @@ class Children:
             _, status = os.waitpid(found.si_pid, 0)
             if child:
                 child.reaped(status)
+
+
+class Tool:
+    """A tool that runs, as this process's user or another, and what it says on both its streams."""
+
+    def __init__(
+        self, children: Children, argv: Sequence[str], environment: Mapping[str, str], user: int | None = None
+    ) -> None:
+        self._name = argv[0]
+        self._read, write = os.pipe()
+        try:
+            self._child = children.spawn(argv, write, write, environment, user=user)
+        except OSError:
+            os.close(self._read)
+            raise
+        finally:
+            os.close(write)
+
+    def end(self, timeout: float) -> tuple[int, bytes]:
+        """Its status, and what it said; TimeoutError: it was killed."""
+        deadline = time.monotonic() + timeout
+        said = self._said(deadline)
+        if not self._child.exited.wait(max(0.1, deadline - time.monotonic())):
+            self._child.kill(signal.SIGKILL)
+            raise TimeoutError(f"{self._name} did not end within {timeout:g} s")
+        return self._child.code, said
+
+    def _said(self, deadline: float) -> bytes:
+        said = b""
+        try:
+            while select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                data = os.read(self._read, 1 << 16)
+                said = (said + data)[:MOST]
+                if not data:
+                    break
+        finally:
+            os.close(self._read)
+        return said
 
 
 def find(program: str) -> str | None:

@@ -19,6 +19,8 @@ from .programs import Program
 from .sockets import Call, Sockets
 from .tap import Tap
 from .tasks import Deadlines, Task, Workers
+from .views import views
+from .watch import Watcher
 from .wire import Refused, Wire
 
 TYPE_CHECKING = False
@@ -41,6 +43,7 @@ class Agent:
         self._children = Children()
         self._network = Network(self._children)
         self._sockets = Sockets()
+        self._watcher: Watcher | None = None
         self._tap: Tap | None = None
         self.stays = False
         self._verbs: dict[str, Callable[..., dict[str, Any]]] = {
@@ -53,6 +56,7 @@ class Agent:
             "counters": tables.counters,
             "firewall": self._network.firewall,
             "link": self._link,
+            "view": self._view,
             "stay": self._stay,
         }
         self._tasked: dict[str, Callable[..., None]] = {"call": self._call, "join": self._join}
@@ -105,30 +109,33 @@ class Agent:
         self, addresses: dict[str, str], routes: list[dict[str, str]], forbidden: list[str] | None = None
     ) -> dict[str, Any]:
         interfaces = self._network.configure(addresses, routes, forbidden or [])
-        self._tap = self._tap or Tap(self._wire)
+        self._watcher = self._watcher or Watcher(self._wire)
+        self._tap = self._tap or Tap(self._wire, self._watcher.stir)
         return {"interfaces": interfaces}
 
     def _drain(self) -> dict[str, Any]:
-        if self._tap is None:
+        if self._tap is None or self._watcher is None:
             raise Refused("the tap does not run yet: ask for `configure` first")
-        return self._tap.drain()
+        drained = self._tap.drain()
+        self._watcher.look()
+        return drained
 
     def _call(self, request: int, step: int, call: dict[str, Any], pending: bool, timeout: float) -> None:
         task = Call(self._wire, step, call)
         self._enter(task)
         self._wait(task, request, timeout)
         if task.method in PROMPT:
-            self._sockets.perform(task)
+            self._stirring(self._sockets.perform, task)
         else:
-            self._workers.do(self._sockets.perform, task)
+            self._workers.do(self._stirring, self._sockets.perform, task)
         if pending:
-            self._workers.do(task.watch, request)
+            self._workers.do(self._stirring, task.watch, request)
 
     def _join(self, request: int, step: int, timeout: float) -> None:
         self._wait(self._find(step), request, timeout)
 
     def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
-        program = Program(self._wire, step, argv, files or {})
+        program = Program(self._wire, step, argv, files or {}, self._stir)
         self._enter(program)
         try:
             return {"pid": program.start(self._children, trace)}
@@ -150,6 +157,18 @@ class Agent:
     def _stay(self) -> dict[str, Any]:
         self.stays = True
         return {}
+
+    def _view(self, step: int, tools: list[str]) -> dict[str, Any]:
+        return {"views": views(self._children, self._wire, step, tools)}
+
+    def _stirring(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Something that may change a socket, and a look at the sockets after it."""
+        action(*arguments)
+        self._stir()
+
+    def _stir(self) -> None:
+        if self._watcher:
+            self._watcher.stir()
 
     def _wait(self, task: Task, request: int, timeout: float) -> None:
         deadline = time.monotonic() + timeout

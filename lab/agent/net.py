@@ -94,9 +94,10 @@ class Network:
     def _tables(self, argv: list[str]) -> tuple[int, str]:
         environment = {"PATH": PATH, "LANG": "C.UTF-8", "XTABLES_LOCKFILE": "/tmp/xtables.lock"}
         try:
-            return self._children.run(argv, environment, FIREWALL_TIME)
+            code, said = self._children.run(argv, environment, FIREWALL_TIME)
         except FileNotFoundError as error:
             raise Refused(f"{argv[0]} is not on this host") from error
+        return code, said.decode(errors="replace")
 
     def _guard(self) -> None:
         """Let out only what goes to the plan's networks."""

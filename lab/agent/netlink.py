@@ -23,35 +23,67 @@ class Interrupted(Exception):
     """The tables changed while they were read."""
 
 
-def dump(family: int, kind: int, body: bytes) -> bytes:
-    """All answers to a question, as the kernel wrote them; OSError where it refuses."""
-    for _ in range(100):
-        try:
-            return _dump(family, kind, body)
-        except Interrupted:
-            continue
-    raise OSError("the kernel's table changed 100 times while it was read")
+class Link:
+    """A socket to a part of the kernel, for one question after the other; of no use after an error."""
 
+    def __init__(self, family: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
+        self._socket.settimeout(5)
 
-def _dump(family: int, kind: int, body: bytes) -> bytes:
-    with _ask(family, kind, REQUEST | DUMP, body) as link:
-        answers = []
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._socket.close()
+
+    def send(self, kind: int, flags: int, body: bytes) -> None:
+        """Put a question."""
+        self._socket.send(HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body)
+
+    def receive(self) -> bytes:
+        """Some of the answers."""
+        return self._socket.recv(1 << 18)
+
+    def dump(self, kind: int, body: bytes) -> bytes:
+        """All answers to a question, as the kernel wrote them; OSError where it refuses."""
+        for _ in range(100):
+            try:
+                return self._dump(kind, body)
+            except Interrupted:
+                continue
+        raise OSError("the kernel's table changed 100 times while it was read")
+
+    def _dump(self, kind: int, body: bytes) -> bytes:
+        self.send(kind, REQUEST | DUMP, body)
+        answers, interrupted = [], False
         while True:
-            data = link.recv(1 << 18)
+            data = self.receive()
             answers.append(data)
             for what, flags, content in messages(data):
-                if flags & INTERRUPTED:
-                    raise Interrupted
+                interrupted = interrupted or bool(flags & INTERRUPTED)
                 if what == ERROR:
                     _check(content)
                 if what in (DONE, ERROR):
+                    if interrupted:
+                        raise Interrupted
                     return b"".join(answers)
+
+
+def dump(family: int, kind: int, body: bytes) -> bytes:
+    """All answers to a single question; OSError where the kernel refuses."""
+    with Link(family) as link:
+        return link.dump(kind, body)
 
 
 def ask(kind: int, body: bytes) -> bytes:
     """The body of the one answer about a link; OSError where there is none."""
-    with _ask(ROUTE, kind, REQUEST, body) as link:
-        for what, _, content in messages(link.recv(1 << 18)):
+    with Link(ROUTE) as link:
+        link.send(kind, REQUEST, body)
+        for what, _, content in messages(link.receive()):
             if what == ERROR:
                 _check(content)
             return content
@@ -60,8 +92,9 @@ def ask(kind: int, body: bytes) -> bytes:
 
 def order(kind: int, flags: int, body: bytes) -> None:
     """Change links, addresses or routes; OSError with the kernel's reason."""
-    with _ask(ROUTE, kind, REQUEST | ACK | flags, body) as link:
-        for what, _, content in messages(link.recv(1 << 16)):
+    with Link(ROUTE) as link:
+        link.send(kind, REQUEST | ACK | flags, body)
+        for what, _, content in messages(link.receive()):
             if what == ERROR:
                 _check(content)
 
@@ -88,17 +121,6 @@ def attributes(data: bytes) -> dict[int, bytes]:
 def attribute(kind: int, data: bytes) -> bytes:
     """One attribute, padded."""
     return ATTRIBUTE.pack(ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)
-
-
-def _ask(family: int, kind: int, flags: int, body: bytes) -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
-    link.settimeout(5)
-    try:
-        link.send(HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body)
-    except OSError:
-        link.close()
-        raise
-    return link
 
 
 def _check(content: bytes) -> None:

@@ -18,7 +18,7 @@ from .wire import Refused, Wire, text64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 USER = 1000
 HOME = "/tmp"
@@ -65,10 +65,13 @@ class Folder:
 
 
 class Program(Task):
-    """One program of a step, from its start until its end was told."""
+    """One program of a step, from its start until its end was told; `stir` is called after what strace wrote of it."""
 
-    def __init__(self, wire: Wire, step: int, argv: Sequence[str], files: Mapping[str, str]) -> None:
+    def __init__(
+        self, wire: Wire, step: int, argv: Sequence[str], files: Mapping[str, str], stir: Callable[[], None]
+    ) -> None:
         super().__init__(wire, step)
+        self.stir = stir
         self.child: Child | None = None
         self._folder = Folder(files) if files else None
         paths = {f"@{name}.py": f"{self._folder.path}/{name}.py" for name in files} if self._folder else {}
@@ -228,6 +231,7 @@ class Pump:
                 self.begun.set()
         if kept:
             self._program.wire.event("trace", step=self._program.step, lines=kept)
+            self._program.stir()
         if self.begun.is_set():
             for held in self._held:
                 self._wrote(*held)

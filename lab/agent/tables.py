@@ -9,23 +9,25 @@ import time
 from . import netlink
 from .wire import text64
 
-SOCK_DIAG_BY_FAMILY = 20
+TCPDIAG_GETSOCK, SOCK_DIAG_BY_FAMILY = 18, 20
 ALL_STATES = 0xFFFFFFFF
 QUESTION = struct.Struct("=BBBxI48x")
+# The older question asks for both families: of TCP, whose table takes the longest to walk, it takes half the time.
+BOTH_FAMILIES = struct.pack("=B3x48xII", 0, ALL_STATES, 0)
+UDP = tuple(QUESTION.pack(family, socket.IPPROTO_UDP, 0, ALL_STATES) for family in (socket.AF_INET, socket.AF_INET6))
+
+
+def read(link: netlink.Link) -> dict[str, bytes]:
+    """Every TCP and UDP socket, listening or not, as sock_diag answers over this link."""
+    tcp = link.dump(TCPDIAG_GETSOCK, BOTH_FAMILIES)
+    return {"tcp": tcp, "udp": b"".join(link.dump(SOCK_DIAG_BY_FAMILY, question) for question in UDP)}
 
 
 def sockets() -> dict[str, object]:
-    """Every TCP and UDP socket, listening or not, as sock_diag's answers (base64)."""
+    """The same once, in base64."""
     now = time.time_ns()
-    protocols = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
-    return {"time": now, "tables": {name: text64(_sockets(number)) for name, number in protocols.items()}}
-
-
-def _sockets(protocol: int) -> bytes:
-    return b"".join(
-        netlink.dump(netlink.SOCK_DIAG, SOCK_DIAG_BY_FAMILY, QUESTION.pack(family, protocol, 0, ALL_STATES))
-        for family in (socket.AF_INET, socket.AF_INET6)
-    )
+    with netlink.Link(netlink.SOCK_DIAG) as link:
+        return {"time": now, "tables": {name: text64(data) for name, data in read(link).items()}}
 
 
 def counters() -> dict[str, object]:

@@ -18,6 +18,7 @@ from .wire import Refused, Wire, text64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
@@ -57,10 +58,11 @@ class Batch:
 
 
 class Tap:
-    """Reads all packets from its making on."""
+    """Reads all packets from its making on; `stir` is called after each."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, stir: Callable[[], None]) -> None:
         self._wire = wire
+        self._stir = stir
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         _filter(self._socket)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
@@ -119,6 +121,7 @@ class Tap:
                 batch.dropped += 1
             else:
                 batch.frames.append((notes, device, kind == PACKET_OUTGOING, data))
+            self._stir()
 
     def _mark(self, marker: bytes) -> None:
         if marker.startswith(self._awaited):

@@ -15,7 +15,8 @@ _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=BBBB HH 16s16s I8s IIIII".replace(" ", ""))
 _PORTS = struct.Struct("!HH")
 _ATTRIBUTE = struct.Struct("=HH")
-_ERROR, _DONE, _BY_FAMILY = 2, 3, 20
+_COOKIE, _COOKIE_AT = struct.Struct("=II"), 44
+_ERROR, _DONE, _BOTH_FAMILIES, _BY_FAMILY = 2, 3, 18, 20
 _V6ONLY = 11
 _STATES = {
     1: "ESTAB",
@@ -38,8 +39,19 @@ def rows(tables: Mapping[str, bytes]) -> tuple[SocketRow, ...]:
 
     ValueError where the kernel answered with an error or an answer is cut off: part of a table is not a table.
     """
-    found = (_row(protocol, body) for protocol, data in tables.items() for body in _messages(protocol, data))
-    return tuple(row for row in found if row.local[0] != ENGINES_OWN)
+    return tuple(numbered(tables).values())
+
+
+def numbered(tables: Mapping[str, bytes]) -> dict[int, SocketRow]:
+    """The same by their ids: the kernel's cookie of each socket."""
+    found = {}
+    for protocol, data in tables.items():
+        for body in _messages(protocol, data):
+            row = _row(protocol, body)
+            if row.local[0] != ENGINES_OWN:
+                low, high = _COOKIE.unpack_from(body, _COOKIE_AT)
+                found[low | high << 32] = row
+    return found
 
 
 def _messages(protocol: str, data: bytes) -> Iterator[bytes]:
@@ -53,7 +65,7 @@ def _messages(protocol: str, data: bytes) -> Iterator[bytes]:
         body = data[at + _HEADER.size : at + length]
         if kind == _ERROR and (error := int.from_bytes(body[:4], "little", signed=True)):
             raise ValueError(f"{protocol} table: the kernel answered {errno_name(-error)}")
-        if kind == _BY_FAMILY:
+        if kind in (_BOTH_FAMILIES, _BY_FAMILY):
             yield body
         at += (length + 3) & ~3
 

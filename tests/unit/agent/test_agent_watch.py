@@ -1,0 +1,103 @@
+"""The socket table in view while it changes, with a real agent in a network namespace of its own."""
+
+import time
+
+import pytest
+
+from lab.history import SocketSeen
+from lab.plan import Interface, PlannedHost
+
+ALONE = PlannedHost(name="server", interfaces=(Interface(network="lo", address="127.0.0.1"),))
+
+
+@pytest.fixture
+def alone(lonely):
+    agent = lonely("")
+    agent.remote.configure(ALONE)
+    return agent
+
+
+def seen(agent, **ends):
+    """What the agent told of sockets, by their ids, each socket's rows in the order of time; `port` is a local one."""
+    lives = {}
+    found = [item for item in agent.remote.observations() if isinstance(item, SocketSeen)]
+    for item in sorted(found, key=lambda item: item.time):
+        lives.setdefault(item.id, []).append(item)
+    return lives
+
+
+def states(life):
+    return ["gone" if item.gone else item.row.state for item in life]
+
+
+def test_a_socket_keeps_its_id_from_its_beginning_to_its_end(alone):
+    alone.call("s = socket()")
+    alone.call("s.bind(('127.0.0.1', 6000))")
+    alone.call("s.listen(1)")
+    alone.remote.drain()
+    alone.call("s.close()")
+    alone.remote.drain()
+    (life,) = seen(alone).values()
+    assert states(life)[-2:] == ["LISTEN", "gone"]
+    assert life[-1].row == life[-2].row
+    assert set(states(life)[:-2]) <= {"UNCONN"}
+
+
+def test_a_connection_at_both_its_ends(alone):
+    for text in ("s = socket()", "s.bind(('127.0.0.1', 6000))", "s.listen(1)", "c = socket()"):
+        alone.call(text)
+    alone.call("c.connect(('127.0.0.1', 6000))")
+    alone.remote.drain()
+    alone.call("conn, peer = s.accept()")
+    alone.call("c.sendall(b'hello')")
+    alone.remote.drain()
+    alone.call("data = conn.recv(5)")
+    alone.remote.drain()
+    alone.call("c.close()")
+    alone.remote.drain()
+    alone.call("conn.close()")
+    alone.remote.drain()
+    lives = {(life[-1].row.local[1] == 6000, life[-1].row.state): life for life in seen(alone).values()}
+    server = next(life for life in lives.values() if "CLOSE-WAIT" in states(life))
+    client = next(life for life in lives.values() if "FIN-WAIT-2" in states(life))
+    assert [item.row.recv_q for item in server if item.row.state == "ESTAB"] == [0, 5, 0]
+    assert states(client)[-2:] in (["FIN-WAIT-2", "TIME-WAIT"], ["TIME-WAIT", "gone"])
+    assert states(server)[-1] == "gone"
+    listener = next(life for life in lives.values() if states(life)[-1] == "LISTEN")
+    assert [item.row.recv_q for item in listener if item.row.state == "LISTEN"] == [0, 1, 0]
+
+
+def test_nothing_is_told_where_nothing_changes(alone):
+    alone.call("s = socket(AF_INET, SOCK_DGRAM)")
+    alone.call("s.bind(('127.0.0.1', 6000))")
+    alone.remote.drain()
+    before = seen(alone)
+    for _ in range(3):
+        alone.call("s.getsockname()")
+        alone.remote.drain()
+    assert seen(alone) == before
+    assert [states(life) for life in before.values()] == [["UNCONN"]]
+
+
+def test_a_change_is_seen_without_a_drain_and_never_before_its_cause(alone):
+    alone.call("s = socket(AF_INET, SOCK_DGRAM)")
+    bound = alone.call("s.bind(('127.0.0.1', 6000))")
+    deadline = time.monotonic() + 5
+    while not seen(alone):
+        assert time.monotonic() < deadline, "nothing was told of the bound socket"
+    ((first,),) = seen(alone).values()
+    assert bound.time <= first.time
+
+
+def test_five_hundred_sockets_are_told_once_each(alone):
+    for number in range(500):
+        alone.call(f"s{number} = socket(AF_INET, SOCK_DGRAM)")
+        alone.call(f"s{number}.bind(('127.0.0.1', {7000 + number}))")
+    alone.remote.drain()
+    lives = seen(alone)
+    assert sorted(life[0].row.local[1] for life in lives.values()) == list(range(7000, 7500))
+    assert {len(life) for life in lives.values()} == {1}
+    began = time.monotonic()
+    for _ in range(10):
+        alone.remote.drain()
+    assert time.monotonic() - began < 2
