@@ -157,6 +157,12 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[
     tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...])
 ]
+ViewName = Literal["ss", "netstat", "lsof", "ip"]
+Views = Annotated[
+    tuple[ViewName, ...],
+    Field(strict=False),
+    BeforeValidator(_one_or_many, json_schema_input_type=ViewName | tuple[ViewName, ...]),
+]
 Outcomes = Literal["accepted", "refused", "reset", "timed-out", "unreachable", "prohibited"]
 
 
@@ -275,6 +281,7 @@ class Step(Model):
     as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
     only: Annotated[Names, Field(description="the cases that have this step")] = ()
     timeout: Duration | None = Field(None, description="how long it may take; 10 s unless said")
+    show: Annotated[Views, Field(description="what these tools print on the host at the step's end, for the eye")] = ()
     predict: str | None = Field(None, description="the question to ask before the step")
     because: str | None = Field(None, description="the reason, told after it")
     expect: Annotated[

@@ -75,7 +75,7 @@ class PlannedStep(Model):
         """The step in one line, as in `client: run echo-client 10.1.2.3 65432`."""
         step = self.step
         if step.action == "observe":
-            return f"{step.host}: observe"
+            return f"{step.host}: observe" if step.expect else f"{step.host}: show {', '.join(step.show)}"
         value = getattr(step, step.action)
         if isinstance(value, tuple):
             value = shlex.join(map(str, value))

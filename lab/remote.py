@@ -202,7 +202,7 @@ class Remote:
         return Sockets(self.host, result["time"], step, sockets.rows(tables))
 
     def views(self, step: int, tools: Sequence[str]) -> tuple[View, ...]:
-        """What these tools print on the host now, side by side; names out of model.VIEWS."""
+        """What these tools print on the host now, side by side; names out of a step's `show`."""
         result = self.request("view", step=step, tools=list(tools))["views"]
         return tuple(View(self.host, step=step, **view | {"data": b64decode(view["data"])}) for view in result)
 

@@ -79,6 +79,7 @@ class _Run:
         try:
             ACTS[planned.step.action](self, planned)
             self._observe(planned)
+            self._show(planned)
         except (StepProblem, HostError) as problem:
             self._note(planned.step.host, "problem", planned.number, str(problem))
             return False
@@ -102,6 +103,12 @@ class _Run:
             self.notes.pop()
             self.deployment.sleep(pause)
             pause = min(2 * pause, SLOWEST_POLL_SECONDS)
+
+    def _show(self, planned: PlannedStep) -> None:
+        """What the step's tools print, once it has ended: nothing of it is judged."""
+        if planned.step.show:
+            for view in self._agent(planned).views(planned.number, planned.step.show):
+                self._agent(planned).keep(view)
 
     def _unsettled(self, planned: PlannedStep, settling: Collection[str]) -> bool:
         """Whether a check may still come to pass; what a program that has ended has not done, it will not do."""

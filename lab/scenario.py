@@ -288,8 +288,11 @@ class _Loader:
                 return None, False
             step = rest
         given = [name for name in ACTIONS if getattr(step, name) is not None]
-        if len(given) > 1 or not (given or step.expect or "expect" in wrong):
-            message = f"expected one of {', '.join(ACTIONS)}, or expect alone; observed {' and '.join(given) or 'none'}"
+        if len(given) > 1 or not (given or step.expect or step.show or wrong & {"expect", "show"}):
+            message = (
+                f"expected one of {', '.join(ACTIONS)}, or expect or show alone; "
+                f"observed {' and '.join(given) or 'none'}"
+            )
             self._add(("steps", number), message)
             return None, False
         return step, True

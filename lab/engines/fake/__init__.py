@@ -14,6 +14,8 @@ names     host names, and strace's words
 sockets   Python's socket class
 stdlib    the modules that programs import
 program   a program in an actor
+tables    the socket table, whole and in its changes
+views     what the classic tools would print
 agent     the pipe's protocol
 engine    the engine's verbs
 """

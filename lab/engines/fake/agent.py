@@ -8,37 +8,22 @@ import importlib.util
 import json
 import platform
 import signal
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.agent.tasks import Task
 from lab.agent.wire import Refused, text64
-from lab.engines.fake.endpoint import Endpoint
 from lab.engines.fake.firewall import Refusal
 from lab.engines.fake.host import Host
 from lab.engines.fake.process import Process, Unmodelled
 from lab.engines.fake.program import Program, prepare
 from lab.engines.fake.stdlib import clock, socket_module
+from lab.engines.fake.tables import Watcher, tables
+from lab.engines.fake.views import view
 from lab.engines.fake.world import SECOND
 
 USER = 1000
 FOREVER = float("inf")
-STATES = (
-    "ESTAB",
-    "SYN-SENT",
-    "SYN-RECV",
-    "FIN-WAIT-1",
-    "FIN-WAIT-2",
-    "TIME-WAIT",
-    "",
-    "CLOSE-WAIT",
-    "LAST-ACK",
-    "LISTEN",
-)
-STATE_NUMBERS = {name: number for number, name in enumerate((*STATES, "CLOSING"), start=1)}
-HEADER = struct.Struct("=IHHII")
-MESSAGE = struct.Struct("=BBBB4s16s16sI8sIIIII")
 TCP = ("ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "InSegs", "OutSegs", "RetransSegs", "OutRsts")
 TCP_EXT = ("ListenOverflows", "ListenDrops", "TCPAbortOnData")
 
@@ -80,6 +65,7 @@ class Agent:
         self._tasks: dict[int, Task] = {}
         self._pid = 100
         self._since = 0
+        self._watcher = Watcher(host, self.wire)
         self._tasked: dict[str, Callable[..., None]] = {"call": self._call, "join": self._join}
         self._verbs: dict[str, Callable[..., dict[str, Any]]] = {
             "hello": self._hello,
@@ -91,6 +77,7 @@ class Agent:
             "counters": self._counters,
             "firewall": self._firewall,
             "link": self._link,
+            "view": self._view,
         }
 
     def take(self, request: dict[str, Any]) -> None:
@@ -122,6 +109,7 @@ class Agent:
             raise Refused(f"no interface has {', '.join(sorted(missing))}")
         self.host.configure(addresses, routes)
         self._since = self._since or self.world.now
+        self.host.stir = self._watcher.look
         interfaces = [
             {
                 "index": device.index,
@@ -142,6 +130,7 @@ class Agent:
         self.host.tap.clear()
         if frames:
             self.wire.event("frames", frames=frames)
+        self._watcher.look()
         since, self._since = self._since, self.world.now
         return {"from": since, "until": self._since, "seen": len(frames), "dropped": 0}
 
@@ -151,6 +140,7 @@ class Agent:
         self.world.spawn(lambda: self._perform(task))
         self._run(task, None if pending else timeout)
         task.expire(FOREVER)
+        self.host.stir()
 
     def _perform(self, task: Any) -> None:
         try:
@@ -159,6 +149,7 @@ class Agent:
             task.refuse(str(problem))
         except Exception as error:
             task.refuse(f"{type(error).__name__}: {error}")
+        self.host.stir()
 
     def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
         code, words = prepare(argv, files or {}, self.trusted)
@@ -187,9 +178,10 @@ class Agent:
         return {"ended": program.ended}
 
     def _read_sockets(self) -> dict[str, Any]:
-        now, rows = self.world.now, b"".join(map(_row, self.host.tcp.endpoints))
-        done = HEADER.pack(20, 3, 2, 1, 0) + bytes(4)
-        return {"time": now, "tables": {"tcp": text64(rows + done), "udp": text64(done)}}
+        return {"time": self.world.now, "tables": {name: text64(data) for name, data in tables(self.host).items()}}
+
+    def _view(self, step: int, tools: Sequence[str]) -> dict[str, Any]:
+        return {"views": [view(self.host, name) for name in tools]}
 
     def _counters(self) -> dict[str, Any]:
         texts = {"snmp": _table("Tcp", TCP, self.host), "netstat": _table("TcpExt", TCP_EXT, self.host), "snmp6": ""}
@@ -231,7 +223,11 @@ class Agent:
         return self._tasks[step]
 
     def _tracer(self, step: int) -> Callable[[str], None]:
-        return lambda line: self.wire.event("trace", step=step, lines=[line], time=self.world.now)
+        def tell(line: str) -> None:
+            self.wire.event("trace", step=step, lines=[line], time=self.world.now)
+            self.host.stir()
+
+        return tell
 
 
 def _agent_sockets(process: Process) -> Any:
@@ -242,33 +238,6 @@ def _agent_sockets(process: Process) -> Any:
     spec.loader.exec_module(made)
     made.socket, made.time = socket_module(process), clock(process)
     return made
-
-
-def _row(endpoint: Endpoint) -> bytes:
-    """An endpoint as sock_diag tells it; b'' of what it does not list."""
-    if endpoint.state not in STATE_NUMBERS or not endpoint.local:
-        return b""
-    listening = endpoint.state == "LISTEN"
-    local, remote = endpoint.local, endpoint.remote
-    family = 2 if endpoint.version == 4 else 10
-    ports = struct.pack("!HH", local[1], remote[1] if remote else 0)
-    ends = [_packed(endpoint.version, it[0].packed if it else b"") for it in (local, remote)]
-    waiting = len(endpoint.queue) if listening else len(endpoint.received) + (endpoint.eof and not endpoint.orphan)
-    room = endpoint.backlog if listening else endpoint.unsent()
-    uid = 0 if endpoint.orphan else endpoint.uid
-    body = MESSAGE.pack(
-        family, STATE_NUMBERS[endpoint.state], 0, 0, ports, *ends, 0, bytes(8), 0, waiting, room, uid, 0
-    )
-    if endpoint.version == 6:
-        body += struct.pack("=HHB3x", 5, 11, endpoint.v6only)
-    return HEADER.pack(HEADER.size + len(body), 20, 2, 1, 0) + body
-
-
-def _packed(version: int, raw: bytes) -> bytes:
-    """16 bytes; an IPv4 address of an IPv6 socket is mapped."""
-    if version == 6 and len(raw) == 4:
-        raw = bytes(10) + b"\xff\xff" + raw
-    return raw.ljust(16, b"\0")
 
 
 def _table(prefix: str, names: Sequence[str], host: Host) -> str:

@@ -39,7 +39,7 @@ class Endpoint:
 
     def __init__(self, stack: "Stack", version: int, uid: int = 0) -> None:
         self.stack, self.host, self.world = stack, stack.host, stack.host.world
-        self.version, self.uid = version, uid
+        self.version, self.uid, self.number = version, uid, stack.new_number()
         self.state = "UNCONN"
         self.local: tuple[Address, int] | None = None
         self.remote: tuple[Address, int] | None = None

@@ -57,6 +57,7 @@ class Wire:
         def action() -> None:
             device.host.taste(device, raw, outgoing=False)
             arrive(device)
+            device.host.stir()
 
         return action
 
@@ -98,6 +99,7 @@ class Host:
         self.counters: Counter[str] = Counter()
         self.tap: list[tuple[int, int, bool, bytes]] = []
         self.deliver = softirq.add
+        self.stir: Callable[[], None] = lambda: None
         self.tcp = Stack(self)
         self._neighbours: dict[tuple[Device, Address], bytes] = {}
         self._waiting: dict[tuple[Device, Address], list[Packet]] = {}
@@ -107,9 +109,10 @@ class Host:
         return int(self.sysctls[key])
 
     def taste(self, device: Device, raw: bytes, outgoing: bool) -> None:
-        """The tap sees a frame."""
+        """The tap sees a frame, and `stir` is called, as it is once the frame has been dealt with."""
         self.world.now += MICROSECOND
         self.tap.append((self.world.now, device.index, outgoing, raw))
+        self.stir()
 
     def owns(self, address: Address) -> bool:
         """Whether packets to it end here."""

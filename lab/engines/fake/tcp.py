@@ -49,13 +49,17 @@ class Stack:
     def __init__(self, host: "Host") -> None:
         self.host = host
         self.endpoints: list[Endpoint] = []
-        self._sequence = itertools.count(1_000_000, 1_000_000)
+        self._sequence, self._numbers = itertools.count(1_000_000, 1_000_000), itertools.count(1)
         self._odd = itertools.cycle(range(32769, 61000, 2))
         self._even = itertools.cycle(range(32768, 61000, 2))
 
     def new_sequence(self) -> int:
         """An initial sequence number."""
         return next(self._sequence)
+
+    def new_number(self) -> int:
+        """An endpoint's own number, from SYN-RECV to TIME-WAIT: the kernel's cookie."""
+        return next(self._numbers)
 
     def count(self, name: str) -> None:
         """A counter grows."""
