@@ -23,8 +23,10 @@ from lab.scenario import load
 
 HERE = Path(__file__).parent
 TWO_HOSTS = HERE / "two-hosts.yaml"
+LENSES = {"calls": TWO_HOSTS, "programs": HERE / "two-programs.yaml"}
 CALLS = 1000
-RATIO, CALL_MS = 1.3, 0.3
+RATIO, LENS_RATIO, CALL_MS = 1.3, 1.25, 0.3
+COULD_NOT_TELL = 3
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ class Row:
         return f"{self.what:44}{median}{least}{most}  {self.target}".rstrip()
 
 
-def timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
-    """How long the whole process takes (s); what goes wrong ends the measuring."""
+def timed(command: Sequence[str], environment: Mapping[str, str], code: int = 0) -> float:
+    """How long the whole process takes (s); another exit code than this one ends the measuring."""
     begun = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     took = time.perf_counter() - begun
-    if done.returncode:
+    if done.returncode != code:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return took
 
@@ -68,6 +70,22 @@ def against_bare_docker(rounds: int, image: str, environment: Mapping[str, str])
     ratio = statistics.median(ours) / statistics.median(theirs)
     yield Row("a case on two hosts", ours, f"{ratio:.2f} times bare Docker, target {RATIO}", ratio <= RATIO)
     yield Row("two containers with the SDK alone", theirs)
+
+
+def lenses(rounds: int, environment: Mapping[str, str]) -> Iterator[Row]:
+    """A case on two hosts that is seen, and the same that is not: without packets and calls its checks cannot tell."""
+    for what, file in LENSES.items():
+        way = [sys.executable, "-m", "tests.bench.lenses"]
+        seen, unseen = ([*way, word, "run", str(file)] for word in ("with", "without"))
+        ours, theirs = by_turns(
+            rounds,
+            lambda seen=seen: timed(seen, environment),
+            lambda unseen=unseen: timed(unseen, environment, COULD_NOT_TELL),
+        )
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        words = f"{ratio:.2f} times without, target {LENS_RATIO}"
+        yield Row(f"a case of {what} with the lenses", ours, words, ratio <= LENS_RATIO)
+        yield Row(f"a case of {what} without them", theirs)
 
 
 def agent_calls() -> Iterator[Row]:
@@ -101,7 +119,7 @@ def everything(rounds: int, environment: Mapping[str, str]) -> Iterator[Row]:
 def main() -> int:
     """Print the table, line by line as it is measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="of the comparison with bare Docker")
+    parser.add_argument("--rounds", type=int, default=10, help="of the comparisons by turns")
     parser.add_argument("--all-rounds", type=int, default=3, help="of all scenarios; 0 leaves them out")
     asked = parser.parse_args()
     with closing(DockerEngine()) as engine:
@@ -114,6 +132,7 @@ def main() -> int:
         environment |= {"LAB_RUNS": f"{folder}/runs", "PYTHONPYCACHEPREFIX": f"{folder}/compiled"}
         for row in chain(
             against_bare_docker(asked.rounds, image, environment),
+            lenses(asked.rounds, environment),
             agent_calls(),
             everything(asked.all_rounds, environment) if asked.all_rounds else (),
         ):
