@@ -14,10 +14,10 @@ from lab.checks.base import Outcome
 from lab.engines.fake import FakeEngine
 from lab.errors import EngineError, MissingCapability, PoolExhausted, SubnetTaken
 from lab.flow import Job, Session, Turn, open_session, run_jobs, tell_again
-from lab.history import History
+from lab.history import History, View
 from lab.judge import Report, skipped
 from lab.plan import make_plan
-from lab.runs import new_run
+from lab.runs import load_case, new_run
 from lab.scenario import scenario_of
 from lab.source import parse
 
@@ -246,3 +246,35 @@ def test_missing_capabilities_are_told_together() -> None:
         flow._refuse_what_is_missing(plan, capabilities)
     flow._refuse_what_is_missing(plan, replace(capabilities, lacks={}))
     assert History() == History.of([])
+
+
+SHOWN = """\
+title: What is shown
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}}
+steps:
+  - {host: server, call: s = socket(), expect: {raises: nothing}, show: [ss, ip]}
+  - {host: server, show: lsof}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"), [(SHOWN, Outcome.PASS), (SHOWN.replace(", expect: {raises: nothing}", ""), Outcome.ERROR)]
+)
+def test_what_tools_print_is_kept_and_proves_nothing(text: str, outcome: Outcome) -> None:
+    found = scenario_of(parse(text.encode(), "shown.yaml"), Path("nowhere") / "shown.yaml")
+    with session() as opened:
+        (report,) = run_jobs(opened, [Job(found, found.cases[0])], Audience, 1)
+        folder = opened.saved.folder / "shown.only"
+    assert report.outcome is outcome
+    assert [step.text for step in report.steps] == ["server: call s = socket()", "server: show lsof"]
+    _, history = load_case(folder)
+    views = list(history.all(View))
+    assert [(view.step, view.command, view.code) for view in views] == [
+        (0, "ss -tuan", 0),
+        (0, "ip -brief address", 0),
+        (1, "lsof -i -n", 127),
+    ]
+    for view in views:
+        window = history.window(view.step)
+        assert window and window[1] <= view.time

@@ -1,5 +1,6 @@
 import json
 import queue
+import struct
 import time
 from base64 import b64encode
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import lab.agent
 from lab.calls import parse_call
 from lab.errors import EngineError, HostError
-from lab.history import Call, Exit, Note, Output, Packet, Tap
+from lab.history import Call, Exit, Note, Output, Packet, SocketSeen, Tap, View
 from lab.plan import Interface, PlannedHost, Route
 from lab.remote import MODULES, Device, Hello, Remote, agent_source
 
@@ -181,6 +182,42 @@ def test_packets_have_the_networks_name_and_the_tap_its_proof(remote):
     )
     assert (first.source, first.sport, first.dport, first.size) == ("127.0.0.1", 50000, 9, 54)
     assert (second.interface, second.outgoing) == ("interface-99", True)
+
+
+def listener(cookie, waiting):
+    body = struct.pack("=BBBB", 2, 10, 0, 0) + struct.pack("!HH", 80, 0) + bytes(36)
+    body += struct.pack("=IIIIIII", cookie, 1, 0, waiting, 5, 1000, 9)
+    return struct.pack("=IHHII", 16 + len(body), 18, 2, 1, 0) + body
+
+
+def reading(time, *rows, gone=()):
+    return event("sockets", time=time, rows={"tcp": b64encode(b"".join(rows)).decode()}, gone=list(gone))
+
+
+def test_sockets_that_changed_are_known_by_their_cookies_and_end_with_their_last_row(remote):
+    host, _ = remote(
+        [reading(5, listener(7, 0), listener(8, 0)), {"result": {"from": 1, "until": 4, "seen": 0, "dropped": 0}}],
+        [reading(9, listener(7, 2), gone=[1 << 32 | 8]), {"result": {"from": 4, "until": 8, "seen": 0, "dropped": 0}}],
+    )
+    host.drain()
+    first = [seen for seen in host.observations() if isinstance(seen, SocketSeen)]
+    assert [(seen.id, seen.row.state, seen.row.recv_q) for seen in first] == [
+        (1 << 32 | 7, "LISTEN", 0),
+        (1 << 32 | 8, "LISTEN", 0),
+    ]
+    host.drain()
+    later = [seen for seen in host.observations() if isinstance(seen, SocketSeen)][2:]
+    assert [(seen.id & 7, seen.time, seen.row.recv_q, seen.gone) for seen in later] == [
+        (7, 9, 2, False),
+        (0, 9, 0, True),
+    ]
+    assert later[1].row == first[1].row
+
+
+def test_views_are_bytes(remote):
+    host, script = remote({"views": [{"command": "ss -tuan", "code": 0, "data": "/wA=", "time": 5}]})
+    assert host.views(3, ["ss"]) == (View("server", 5, 3, "ss -tuan", 0, b"\xff\0"),)
+    assert {**script.asked[0], "id": 0} == {"id": 0, "do": "view", "step": 3, "tools": ["ss"]}
 
 
 def test_a_pending_call_is_there_once_before_and_after_its_end(remote):

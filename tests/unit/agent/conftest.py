@@ -102,13 +102,13 @@ def agent(launch: Callable[..., Agent]) -> Agent:
 
 
 @pytest.fixture
-def lonely(launch: Callable[..., Agent]) -> Callable[[str], Agent]:
+def lonely(launch: Callable[..., Agent]) -> Callable[..., Agent]:
     """Start an agent in a network namespace of its own, after a shell prepared it."""
     before = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
     if not shutil.which("unshare") or subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
         pytest.skip(f"{' '.join(before)} is not allowed here: no network namespace, so no CAP_NET_RAW")
 
-    def start(prepare: str) -> Agent:
-        return launch(*before, "sh", "-ec", f'{prepare}\nexec "$@"', "sh")
+    def start(prepare: str, source: bytes | None = None) -> Agent:
+        return launch(*before, "sh", "-ec", f'{prepare}\nexec "$@"', "sh", source=source)
 
     return start
