@@ -92,7 +92,7 @@ class Packet(Observation):
 @dataclass(frozen=True)
 class Tap(Observation):
     """Proof that a host's tap was awake: from `time` to `until` it read a marker frame at both ends, counted `seen`
-    frames and lost `dropped`. The socket table was read at `until`, too."""
+    frames and lost `dropped`. The socket table was read right after `until`, too."""
 
     kind: ClassVar[str] = "tap"
     until: int

@@ -65,7 +65,8 @@ class Folder:
 
 
 class Program(Task):
-    """One program of a step, from its start until its end was told; `stir` is called after what strace wrote of it."""
+    """One program of a step, from its start until its end was told; `stir` is called after what strace
+    wrote of it, and after its end."""
 
     def __init__(
         self, wire: Wire, step: int, argv: Sequence[str], files: Mapping[str, str], stir: Callable[[], None]
@@ -135,6 +136,7 @@ class Program(Task):
         self.remove()
         exited = {"time": time.time_ns(), "code": child.code, "because": child.because}
         self.end({"event": "exit", "step": self.step, **exited})
+        self.stir()
 
     def remove(self) -> None:
         """Remove its files."""

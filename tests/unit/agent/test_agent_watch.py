@@ -1,6 +1,8 @@
 """The socket table in view while it changes, with a real agent in a network namespace of its own."""
 
+import itertools
 import json
+import os
 import time
 from importlib import resources
 
@@ -85,6 +87,26 @@ def test_a_change_is_seen_without_a_drain_and_never_before_its_cause(alone):
         assert time.monotonic() < deadline, "nothing was told of the bound socket"
     ((first,),) = seen(alone).values()
     assert bound.time <= first.time
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="programs need a second user, which a user namespace does not have")
+def test_a_burst_is_read_with_rests_and_its_last_state_without_being_asked(alone):
+    alone.call("s = socket(AF_INET, SOCK_DGRAM)")
+    alone.call("s.bind(('127.0.0.1', 6000))")
+    source = (
+        "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "for number in range(5000): s.sendto(b'x', ('127.0.0.1', 6000))"
+    )
+    step = alone.start("python3", "-IuS", "@burst.py", burst=source)
+    assert alone.remote.join(step, 10)
+    (waiting,) = {row.recv_q for row in alone.remote.sockets(0).rows if row.local[1] == 6000}
+    deadline = time.monotonic() + 5
+    while (life := next(life for life in seen(alone).values() if life[0].row.local[1] == 6000))[
+        -1
+    ].row.recv_q != waiting:
+        assert time.monotonic() < deadline, "the last state was not told"
+    assert waiting > 0
+    assert min(later.time - item.time for item, later in itertools.pairwise(life)) >= 300_000
 
 
 def test_five_hundred_sockets_are_told_once_each(alone):
