@@ -1,16 +1,18 @@
 """Real agents over real pipes: on this machine for calls and programs, else in a network namespace of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib import resources
 
 import pytest
 
 from lab.calls import parse_call
 from lab.history import Call
-from lab.remote import BOOTSTRAP, Remote, agent_source
+from lab.remote import BOOTSTRAP, MODULES, Remote, agent_source
 
 PYTHON = next((name for name in ("/usr/bin/python3",) if shutil.which(name)), "python3")
 COMMAND = (PYTHON, "-I", "-S", "-c", BOOTSTRAP)
@@ -78,6 +80,22 @@ class Agent:
         self.step += 1
         self.remote.start(self.step, argv, trace, files)
         return self.step
+
+
+@pytest.fixture
+def changed() -> Callable[..., bytes]:
+    """`changed((module, old, new), ...)` is the agent's source with other words in it, where `old` stands once."""
+
+    def source(*changes: tuple[str, str, str]) -> bytes:
+        texts = {name: resources.files("lab.agent").joinpath(f"{name}.py").read_text("utf-8") for name in MODULES}
+        for module, old, new in changes:
+            assert texts[module].count(old) == 1, (module, old)
+            texts[module] = texts[module].replace(old, new)
+        modules = {name: (text, "") for name, text in texts.items()}
+        data = json.dumps({"python": "another", "modules": modules}).encode()
+        return b"%010d" % len(data) + data
+
+    return source
 
 
 @pytest.fixture

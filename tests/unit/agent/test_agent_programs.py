@@ -3,14 +3,12 @@ import os
 import re
 import shutil
 import time
-from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from lab.errors import HostError
 from lab.history import Call, Exit, Note, Output
-from lab.remote import MODULES
 
 PYTHON = ("python3", "-IuS", "@program.py")
 IGNORES_SIGTERM = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('up')\ntime.sleep(60)"
@@ -181,12 +179,8 @@ def test_the_trace_of_a_live_program_is_there_and_grows(agent):
     ],
     ids=["absent", "forbidden"],
 )
-def test_without_strace_the_program_runs_and_the_reason_is_noted(launch, module, old, new, reason):
-    source = {name: resources.files("lab.agent").joinpath(f"{name}.py").read_text() for name in MODULES}
-    assert old in source[module]
-    source[module] = source[module].replace(old, new)
-    data = json.dumps({"python": "another", "modules": {name: (text, "") for name, text in source.items()}}).encode()
-    agent = launch(source=b"%010d" % len(data) + data)
+def test_without_strace_the_program_runs_and_the_reason_is_noted(launch, changed, module, old, new, reason):
+    agent = launch(source=changed((module, old, new)))
     step, end = run(agent, "print('ran')\nraise SystemExit(4)", trace=True)
     assert (output(agent, step), output(agent, step, "stderr"), end.code) == (b"ran\n", b"", 4)
     (note,) = agent.of(Note, step)

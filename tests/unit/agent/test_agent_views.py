@@ -1,14 +1,11 @@
 """What the classic tools print, as a real agent hands it over; the tools here are small programs in their place."""
 
-import json
 import os
-from importlib import resources
 
 import pytest
 
 from lab.errors import HostError
 from lab.history import Note, View
-from lab.remote import MODULES
 
 TOOLS = {
     "ss": r"printf '\377\000bytes'",
@@ -19,7 +16,7 @@ TOOLS = {
 
 
 @pytest.fixture
-def tooled(launch, tmp_path):
+def tooled(launch, changed, tmp_path):
     """An agent for which the tools are these programs, but for one that is nowhere."""
 
     def start(missing=""):
@@ -29,12 +26,7 @@ def tooled(launch, tmp_path):
             path.chmod(0o755)
         for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
             folder.chmod(0o755)  # programs run as another user
-        source = {name: resources.files("lab.agent").joinpath(f"{name}.py").read_text() for name in MODULES}
-        assert source["children"].count('\nPATH = "') == 1
-        source["children"] = source["children"].replace('\nPATH = "', f'\nPATH = "{tmp_path}" # "')
-        modules = {name: (text, "") for name, text in source.items()}
-        data = json.dumps({"python": "another", "modules": modules}).encode()
-        return launch(source=b"%010d" % len(data) + data)
+        return launch(source=changed(("children", '\nPATH = "', f'\nPATH = "{tmp_path}" # "')))
 
     return start
 

@@ -1,17 +1,14 @@
 """The socket table in view while it changes, with a real agent in a network namespace of its own."""
 
 import itertools
-import json
 import os
 import time
-from importlib import resources
 
 import pytest
 
 from lab.errors import HostError
 from lab.history import Note, SocketSeen
 from lab.plan import Interface, PlannedHost
-from lab.remote import MODULES
 
 ALONE = PlannedHost(name="server", interfaces=(Interface(network="lo", address="127.0.0.1"),))
 
@@ -123,14 +120,10 @@ def test_five_hundred_sockets_are_told_once_each(alone):
     assert time.monotonic() - began < 2
 
 
-def test_a_table_that_cannot_be_read_is_told_and_a_drain_is_refused(lonely):
-    source = {name: resources.files("lab.agent").joinpath(f"{name}.py").read_text() for name in MODULES}
-    source["watch"] = source["watch"].replace("tables.read(self._link)", "_broken()")
-    source["watch"] += (
-        "\nleft = [{}]\n\ndef _broken():\n    if left:\n        return left.pop()\n    raise OSError('no table')\n"
-    )
-    data = json.dumps({"python": "another", "modules": {name: (text, "") for name, text in source.items()}}).encode()
-    agent = lonely("", source=b"%010d" % len(data) + data)
+def test_a_table_that_cannot_be_read_is_told_and_a_drain_is_refused(lonely, changed):
+    broken = "left = [{}]\ndef _broken():\n    if left:\n        return left.pop()\n    raise OSError('no table')\n"
+    call, head = ("watch", "tables.read(self._link)", "_broken()"), "RESTS, LEAST_REST = "
+    agent = lonely("", source=changed(call, ("watch", head, broken + head)))
     agent.remote.configure(ALONE)
     agent.call("s = socket()")
     agent.call("s.bind(('127.0.0.1', 6000))")

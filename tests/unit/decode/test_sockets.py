@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.decode.sockets import counters, rows
+from lab.decode.sockets import counters, numbered, rows
 from lab.history import SocketRow
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -46,6 +46,13 @@ def test_only_v6only_tells_the_two_kinds_of_everywhere_apart() -> None:
 def test_the_embedded_dns_is_left_out() -> None:
     assert b"\x7f\x00\x00\x0b" in TABLES["tcp"]
     assert not [row for row in rows(TABLES) if row.local[0] == "127.0.0.11"]
+
+
+def test_each_row_has_the_id_that_ss_prints() -> None:
+    found = numbered(TABLES)
+    assert tuple(found.values()) == rows(TABLES)
+    cookies = {TABLES["tcp"][at + 60 : at + 68] for at in range(0, 1)}
+    assert {number.to_bytes(8, "little") for number in found} >= cookies
 
 
 def test_protocols_are_named_by_their_tables() -> None:
