@@ -65,8 +65,8 @@ class Folder:
 
 
 class Program(Task):
-    """One program of a step, from its start until its end was told; `stir` is called after what strace
-    wrote of it, and after its end."""
+    """One program of a step, from its start until its end was told; `stir` is called after what strace wrote of it, and
+    after its end."""
 
     def __init__(
         self, wire: Wire, step: int, argv: Sequence[str], files: Mapping[str, str], stir: Callable[[], None]

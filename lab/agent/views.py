@@ -30,7 +30,7 @@ def views(children: Children, wire: Wire, step: int, tools: Sequence[str]) -> li
 
 def _begun(children: Children, name: str) -> list[Tool]:
     """The tool, run as programs are; `lsof` as the agent, too, since it shows each user that user's sockets alone.
-    None where it is not here."""
+    None of them where it is not here."""
     if not find(name):
         return []
     root = os.geteuid() == 0
@@ -42,9 +42,8 @@ def _begun(children: Children, name: str) -> list[Tool]:
 
 
 def _view(wire: Wire, step: int, argv: Sequence[str], tools: Sequence[Tool]) -> dict[str, Any]:
-    code, data = _joined([tool.end(TIME) for tool in tools])
-    if not tools:
-        code, data = MISSING, f"{argv[0]} is not on this host (PATH is {PATH})\n".encode()
+    missing = MISSING, f"{argv[0]} is not on this host (PATH is {PATH})\n".encode()
+    code, data = _joined([tool.end(TIME) for tool in tools]) if tools else missing
     view = {"command": " ".join(argv), "code": code, "data": text64(data[:LIMIT]), "time": time.time_ns()}
     if len(data) > LIMIT:
         words = f"{view['command']}: more than {LIMIT} bytes; the rest is not kept"
@@ -60,4 +59,4 @@ def _joined(ended: Sequence[tuple[int, bytes]]) -> tuple[int, bytes]:
         first, _, rest = data.partition(b"\n")
         whole += rest if head and first == head else data
         head = head or first
-    return min((code for code, _ in printed), default=0), whole
+    return min(code for code, _ in printed), whole

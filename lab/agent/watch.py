@@ -22,8 +22,8 @@ RESTS, LEAST_REST = 3, 0.0003
 COOKIE = struct.Struct("=II")
 IPV4 = 2
 EMBEDDED_DNS = bytes([127, 0, 0, 11])
-# Of a row's 72 bytes: what tells a socket's state. The timers between them tick on where nothing happens.
-ENDS, COOKIE_AT, QUEUES, INODE = slice(4, 44), 44, slice(56, 68), 68
+# Of a row's 72 bytes: what is compared. The timers between them tick on where nothing happens.
+STATE, ENDS, COOKIE_AT, QUEUES_AND_USER = slice(0, 2), slice(4, 44), 44, slice(56, 68)
 
 Row = tuple[bytes, str, bytes]
 
@@ -67,20 +67,20 @@ class Watcher:
             try:
                 self.look()
                 self._troubled = False
-            except OSError as error:
+            except Exception as error:  # the thread goes on, and whoever drains must hear of it
                 self._tell(error)
             time.sleep(max(LEAST_REST, RESTS * (time.monotonic() - began)))
 
     def _read(self) -> dict[int, Row]:
         try:
             read = tables.read(self._link)
-        except OSError:
+        except Exception:
             self._link.close()
             self._link = netlink.Link(netlink.SOCK_DIAG)
             raise
         return {number: row for name, data in read.items() for number, row in _rows(name, data)}
 
-    def _tell(self, error: OSError) -> None:
+    def _tell(self, error: Exception) -> None:
         """Once, until it can be read again: each drain is refused for the same reason."""
         if not self._troubled:
             self._troubled = True
@@ -89,7 +89,7 @@ class Watcher:
 
 
 def _rows(protocol: str, data: bytes) -> Iterator[tuple[int, Row]]:
-    """(cookie, (what tells its state, protocol, the whole message)) of each socket."""
+    """(cookie, (what is compared, protocol, the whole message)) of each socket."""
     at, size = 0, netlink.HEADER.size
     while at + size <= len(data):
         length, kind, *_ = netlink.HEADER.unpack_from(data, at)
@@ -97,8 +97,8 @@ def _rows(protocol: str, data: bytes) -> Iterator[tuple[int, Row]]:
             body = data[at + size : at + length]
             if body[0] != IPV4 or body[8:12] != EMBEDDED_DNS:
                 low, high = COOKIE.unpack_from(body, COOKIE_AT)
-                state = body[:2] + body[ENDS] + body[QUEUES]
-                yield low | high << 32, (state, protocol, data[at : at + length])
+                compared = body[STATE] + body[ENDS] + body[QUEUES_AND_USER]
+                yield low | high << 32, (compared, protocol, data[at : at + length])
         at += max(size, (length + 3) & ~3)
 
 

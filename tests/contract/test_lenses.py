@@ -87,6 +87,20 @@ def test_a_queue_is_seen_to_grow_and_to_be_emptied(hosts):
     client.call("c.close()")
 
 
+def test_a_socket_of_ipv6_is_seen_like_others(hosts):
+    server, number = hosts("server"), port()
+    server.call("six = socket(AF_INET6, SOCK_STREAM)")
+    server.call("six.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)")
+    server.call(f"six.bind(('::', {number}))")
+    server.call("six.listen(2)")
+    (row,) = server.rows(number)
+    assert with_states(lives(server, number), "LISTEN")[-1].row == row
+    assert (row.local, row.v6only, row.send_q) == (("::", number), True, 2)
+    server.call("six.close()")
+    assert states(with_states(lives(server, number), "LISTEN"))[-1] == "gone"
+    assert server.rows(number) == []
+
+
 def test_where_nothing_changes_nothing_is_told(hosts):
     server, number = hosts("server"), port()
     server.listen(number, name="still")

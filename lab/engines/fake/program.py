@@ -81,6 +81,7 @@ class Program(Task):
             "because": self.because,
         }
         self.end(event)
+        self.process.host.stir()
 
     def _outcome(self) -> int:
         """Run it; its exit status."""
