@@ -16,7 +16,7 @@ from lab import __version__
 from lab.engines import open_engine
 from lab.engines.base import Capabilities, Deployment, Engine, Leftover
 from lab.errors import EngineError, MissingCapability, SubnetTaken
-from lab.history import History, Output
+from lab.history import History, Output, View
 from lab.judge import Report, StepReport, judge, skipped
 from lab.plan import Plan, PlannedStep, make_plan, sizes
 from lab.remote import Remote
@@ -35,7 +35,7 @@ class Audience(Protocol):
     def case_begins(self, plan: Plan, parameters: Mapping[str, object]) -> None: ...
     def progress(self, text: str) -> None: ...
     def step_begins(self, planned: PlannedStep, text: str) -> None: ...
-    def step_ends(self, report: StepReport, output: bytes) -> None: ...
+    def step_ends(self, report: StepReport, output: bytes, views: Sequence[View]) -> None: ...
     def case_seen(self, plan: Plan, history: History) -> None: ...
     def case_ends(self, report: Report, run_folder: Path | None) -> None: ...
     def kept(self, commands: Mapping[str, str]) -> None: ...
@@ -198,7 +198,7 @@ def tell_again(folder: Path, audience: Audience) -> Report:
     audience.case_begins(plan, plan.parameters)
     for planned, step in zip(plan.steps, report.steps, strict=False):
         audience.step_begins(planned, planned.text)
-        audience.step_ends(step, _output(history, step))
+        audience.step_ends(step, _output(history, step), _views(history, step))
     audience.case_seen(plan, history)
     audience.case_ends(report, folder)
     return report
@@ -206,6 +206,10 @@ def tell_again(folder: Path, audience: Audience) -> Report:
 
 def _output(history: History, step: StepReport) -> bytes:
     return b"".join(item.data for item in history.all(Output, step.host) if item.step == step.number)
+
+
+def _views(history: History, step: StepReport) -> tuple[View, ...]:
+    return tuple(view for view in history.all(View, step.host) if view.step == step.number)
 
 
 class Turn:
@@ -250,8 +254,8 @@ class Turn:
 
     def step_ends(self, report: StepReport, history: History) -> None:
         """A step was done and seen."""
-        output = _output(history, report)
-        self._tell(lambda audience: audience.step_ends(report, output))
+        output, views = _output(history, report), _views(history, report)
+        self._tell(lambda audience: audience.step_ends(report, output, views))
 
     def seen(self, plan: Plan, history: History) -> None:
         """All that was observed of the case is there."""

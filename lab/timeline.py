@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab.addressing import Interface
-from lab.history import Call, Exit, History, Note, Output, Packet, SocketSeen, Tap
+from lab.history import Call, Exit, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
 from lab.spoken import answered, asked, spoken
@@ -129,8 +129,8 @@ def _steps(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[
 def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
     for seen in history.all(Output):
         lines = [" ".join(line.split()) for line in seen.data[-LONGEST:].decode("utf-8", "replace").splitlines()]
-        words = next((line for line in reversed(lines) if line), "")
-        yield Event("output", seen.time, seen.host, f"{seen.stream}: {words}", (places[id(seen)],))
+        if words := next((line for line in reversed(lines) if line), ""):
+            yield Event("output", seen.time, seen.host, f"{seen.stream}: {words}", (places[id(seen)],))
     for end in history.all(Exit):
         why = f" ({end.because})" if end.because else ""
         ended = Event("exit", end.time, end.host, f"exit {end.code}{why}", (places[id(end)],))
@@ -290,5 +290,11 @@ def _sockets(history: History, places: Mapping[int, int]) -> Iterator[Event]:
         state = "gone" if seen.gone else row.state
         kind = "queues" if states.get(whose) == state else "state"
         states[whose] = state
-        waits = f" Recv-Q {row.recv_q}" if (kind == "queues" or row.recv_q) and not seen.gone else ""
-        yield Event(kind, seen.time, seen.host, f":{row.local[1]} {state}{waits}", (places[id(seen)],))
+        yield Event(kind, seen.time, seen.host, _state(state, row), (places[id(seen)],))
+
+
+def _state(state: str, row: SocketRow) -> str:
+    """`LISTEN :80, Recv-Q 1`, `ESTAB :80 with :40000`, `gone :80`."""
+    peer = f" with :{row.remote[1]}" if row.remote[1] else ""
+    waiting = f", Recv-Q {row.recv_q}" if row.recv_q or state == "LISTEN" else ""
+    return f"{state} :{row.local[1]}{peer}{waiting if state != 'gone' else ''}"

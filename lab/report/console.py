@@ -111,7 +111,7 @@ class Screen:
     def output(self, output: bytes, indent: int) -> None:
         """What a program wrote, with a bar before every line; much of it is folded to its head and tail."""
         for line in _folded(output):
-            for part in chop_cells(self.fit(line.expandtabs()), self.width - indent - 2) or [""]:
+            for part in chop_cells(self.fit(line.expandtabs()).rstrip(), self.width - indent - 2) or [""]:
                 self._print(Text(f"{' ' * indent}| {part}".rstrip()))
 
     def progress(self, text: str) -> None:

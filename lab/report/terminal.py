@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.checks.base import Outcome
-from lab.history import History
+from lab.history import History, View
 from lab.judge import Judgement, Report, StepReport
 from lab.plan import Plan, PlannedStep
 from lab.report import clip, decided, duration, fault, faults, ladder
@@ -66,9 +66,13 @@ class Terminal:
             if self.paced:
                 self.pause("Enter shows it")
 
-    def step_ends(self, report: StepReport, output: bytes) -> None:
-        """What the program wrote, what was expected and seen, and why; times count from the case's first step."""
+    def step_ends(self, report: StepReport, output: bytes, views: Sequence[View] = ()) -> None:
+        """What the program wrote, what tools print, what was expected and seen, and why; times count from the case's
+        first step."""
         self.screen.output(output, indent=4)
+        for view in views:
+            self.screen.say(view.command, indent=4, lead="$ ", style="bold")
+            self.screen.output(view.data, indent=4)
         if report.problem:
             self._verdict(Outcome.ERROR, f"{report.mark}: {clip(report.problem)}")
         for judgement in report.judgements:

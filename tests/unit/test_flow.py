@@ -55,7 +55,7 @@ class Audience:
     def step_begins(self, planned: Any, text: str) -> None:
         self.told.append(f"begin {planned.number}")
 
-    def step_ends(self, report: Any, output: bytes) -> None:
+    def step_ends(self, report: Any, output: bytes, views: Any) -> None:
         self.told.append(f"end {report.number} {'+' if b'ConnectionRefusedError' in output else '-'}")
 
     def case_seen(self, plan: Any, history: Any) -> None:

@@ -169,7 +169,11 @@ def test_states_are_told_when_they_change_and_queues_when_only_these_do() -> Non
         SocketSeen("server", at(2), 7, replace(row, recv_q=1)),
         SocketSeen("server", at(3), 7, replace(row, recv_q=1), gone=True),
     ]
-    assert told(events(Story().add(*seen))) == ["state :80 LISTEN", "queues :80 LISTEN Recv-Q 1", "state :80 gone"]
+    assert told(events(Story().add(*seen))) == [
+        "state LISTEN :80, Recv-Q 0",
+        "queues LISTEN :80, Recv-Q 1",
+        "state gone :80",
+    ]
 
 
 def test_what_the_lens_did_not_see_is_said() -> None:

@@ -35,9 +35,9 @@ EVENTS = (
     packet(8, "IGMP", "", "server"),
     packet(9, "SYN", "server", "server", interface="lo"),
     packet(10, "IGMP", "", "server", noise=True),
-    happened("queues", 11, "server", ":80 ESTAB Recv-Q 5"),
-    happened("queues", 12, "server", ":80 LISTEN Recv-Q 2"),
-    happened("state", 13, "client", ":40000 gone"),
+    happened("queues", 11, "server", "ESTAB :80 with :40000, Recv-Q 5"),
+    happened("queues", 12, "server", "LISTEN :80, Recv-Q 2"),
+    happened("state", 13, "client", "gone :40000"),
 )
 
 
