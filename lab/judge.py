@@ -154,6 +154,7 @@ def _seen(plan: Plan, history: History, planned: PlannedStep, on: str) -> Seen |
         observed_at=planned.number,
         targets=call.targets if call else (),
         time_scale=plan.time_scale,
+        traced=acted.trace,
     )
 
 

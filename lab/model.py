@@ -1,83 +1,23 @@
 """The nouns of a scenario file, frozen: what may be written, and its JSON Schema.
 
-Values stay as plain as they were written (`500 ms`, `>= 2`, `> SYN, < RST`): a field's type checks the form, and the
-functions beside it give the meaning. Which names exist, and what fits together, is for `scenario` to say.
+Values stay as plain as they were written (`500 ms`, `>= 2`, `> SYN, < RST`): a field's type checks the form, `patterns`
+and `calls` give the meaning. Which names exist, and what fits together, is for `scenario` to say.
 """
 
-import re
 import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from lab import patterns
 from lab.calls import parse_call
+from lab.patterns import amount, seconds
 
 MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
 ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link")
-
-MAX_SECONDS = 3600
-
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|min)")
-_AMOUNT = re.compile(r"(>=|<=|>|<)? ?([0-9]{1,18})(?: ?\.\. ?([0-9]{1,18}))?")
-_PACKET = re.compile(r"([<>]) ?(any|SYN|SYN-ACK|ACK|RST|FIN|DATA|ICMP(?: [a-z0-9-]+)?|ARP(?: [a-z-]+)?)")
-_PACKETS = re.compile(rf"none|({_PACKET.pattern}|\.\.\.)( *, *({_PACKET.pattern}|\.\.\.))*")
-
-
-def seconds(text: str) -> float:
-    """`500 ms`, `3 s`, `1.5 min` as seconds; ValueError says the form."""
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"expected a time, as in 500 ms or 3 s, observed {text!r}")
-    value = float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
-    if value > MAX_SECONDS:
-        raise ValueError(f"expected a time of at most {MAX_SECONDS // 60} min, observed {text!r}")
-    return value
-
-
-def amount(value: int | str) -> tuple[int, float]:
-    """`3`, `">= 2"`, `"< 5"`, `"2..4"` as (least, most), both included."""
-    if type(value) is int:
-        return value, value
-    match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if not match or (match[1] and match[3]):
-        raise ValueError(f'expected a number or a range, as in 3, ">= 2" or "2..4", observed {value!r}')
-    low = int(match[2])
-    ranges: dict[str | None, tuple[int, float]] = {
-        None: (low, int(match[3] or low)),
-        ">=": (low, float("inf")),
-        ">": (low + 1, float("inf")),
-        "<=": (0, low),
-        "<": (0, low - 1),
-    }
-    least, most = ranges[match[1]]
-    if least > most:
-        raise ValueError(f"expected a range that holds a number, observed {value!r}")
-    return least, most
-
-
-def packet_pattern(text: str) -> tuple[tuple[str, str], ...]:
-    """`> SYN, < RST` as ((">", "SYN"), ("<", "RST")); `...` (any packets) as ("", "..."); `none` as ()."""
-    if text == "none":
-        return ()
-    items: list[tuple[str, str]] = []
-    for part in (piece.strip() for piece in text.split(",")):
-        match = _PACKET.fullmatch(part)
-        if not match and part != "...":
-            raise ValueError(f'expected packets in their order, as in "> SYN, < RST, ...", observed {part!r}')
-        items.append((match[1], match[2]) if match else ("", "..."))
-    return tuple(items)
-
-
-def packet_kind(text: str) -> tuple[str, str]:
-    """`> SYN` as (">", "SYN"): packets of this kind are counted."""
-    match = _PACKET.fullmatch(text)
-    if not match:
-        raise ValueError(f'expected one kind of packet to count, as in "> SYN" or "< any", observed {text!r}')
-    return match[1], match[2]
-
 
 GUARD_TABLE = "security"
 _RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
@@ -130,8 +70,17 @@ def _none_or_many(value: Any) -> Any:
     return None if value is None else _one_or_many(value)
 
 
-def _pattern(form: re.Pattern[str]) -> dict[str, Any]:
-    return {"pattern": f"^({form.pattern})$"}
+def _text_or_many(value: Any) -> Any:
+    return value if isinstance(value, str) else _none_or_many(value)
+
+
+def _pattern(form: str) -> dict[str, Any]:
+    return {"pattern": f"^({form})$"}
+
+
+def _ordered(form: str) -> dict[str, Any]:
+    """Parts of this form, or any, in their order."""
+    return _pattern(rf"none|({form}|\.\.\.)( *, *({form}|\.\.\.))*")
 
 
 NAME = r"^[a-z][a-z0-9-]{0,30}$"
@@ -148,10 +97,15 @@ FORMS = {
 Name = Annotated[str, Field(pattern=NAME)]
 Parameter = Annotated[str, Field(pattern=PARAMETER)]
 Sysctl = Annotated[str, Field(pattern=SYSCTL)]
-Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_extra=_pattern(_DURATION))]
-Amount = Annotated[int | Annotated[str, Field(json_schema_extra=_pattern(_AMOUNT))], BeforeValidator(_checked(amount))]
-PacketKind = Annotated[str, _form(packet_kind), Field(json_schema_extra=_pattern(_PACKET))]
-Packets = Annotated[str, _form(packet_pattern), Field(json_schema_extra=_pattern(_PACKETS))]
+Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_extra=_pattern(patterns.DURATION))]
+Amount = Annotated[
+    int | Annotated[str, Field(json_schema_extra=_pattern(patterns.AMOUNT))], BeforeValidator(_checked(amount))
+]
+PacketKind = Annotated[str, _form(patterns.packet), Field(json_schema_extra=_pattern(patterns.PACKET))]
+Packets = Annotated[str, _form(patterns.packets), Field(json_schema_extra=_ordered(patterns.PACKET))]
+CallKind = Annotated[str, _form(patterns.call), Field(json_schema_extra=_pattern(patterns.CALL))]
+Calls = Annotated[str, _form(patterns.calls), Field(json_schema_extra=_ordered(patterns.CALL))]
+States = Annotated[str, _form(patterns.states), Field(json_schema_extra=_pattern(patterns.STATES_FORM))]
 Argv = Annotated[tuple[str | int, ...], Field(strict=False, min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[
@@ -203,18 +157,29 @@ class ListeningExpectation(Model):
     protocol: Literal["tcp", "udp"] = "tcp"
 
 
-class SocketExpectation(Model):
-    """Lines of the socket table: those that match state, addresses and ports; `count` of them, each with the queues."""
+class SocketChoice(Model):
+    """Which sockets of the table are meant."""
 
     protocol: Literal["tcp", "udp"] = "tcp"
-    state: str | None = None
     address: str | None = None
     port: Port | None = None
     peer: str | None = None
     peer_port: Annotated[Port | None, Field(alias="peer-port")] = None
+
+
+class SocketExpectation(SocketChoice):
+    """Lines of the socket table: those that match state, addresses and ports; `count` of them, each with the queues."""
+
+    state: str | None = None
     recv_q: Annotated[Amount | None, Field(alias="recv-q")] = None
     send_q: Annotated[Amount | None, Field(alias="send-q")] = None
     count: Amount = ">= 1"
+
+
+class StatesExpectation(SocketChoice):
+    """One of the sockets that match addresses and ports passed through these states, in this order."""
+
+    passes: States
 
 
 class Expectation(Model):
@@ -253,6 +218,22 @@ class Expectation(Model):
     packets: Packets | Annotated[dict[PacketKind, Amount], Field(min_length=1)] | None = Field(
         None, description='the attempts\' packets in order ("> SYN, < RST, ..."), none, or counts ({"> SYN": 3})'
     )
+    calls: Calls | Annotated[dict[CallKind, Amount], Field(min_length=1)] | None = Field(
+        None, description='the step\'s calls in order ("socket, connect = ECONNREFUSED, ..."), none, or counts'
+    )
+    states: Annotated[
+        States | Annotated[tuple[StatesExpectation, ...], Field(strict=False, min_length=1)] | None,
+        Field(
+            description='the states of the attempts\' sockets ("SYN-SENT, ESTAB, gone"), or of those chosen by port, …'
+        ),
+        BeforeValidator(
+            _text_or_many,
+            json_schema_input_type=States
+            | StatesExpectation
+            | Annotated[tuple[StatesExpectation, ...], Field(min_length=1)]
+            | None,
+        ),
+    ] = None
     ttl: Annotated[int, Field(ge=1, le=255)] | None = Field(
         None, description="of the packets that came from the caller"
     )

@@ -14,7 +14,8 @@ from lab.addressing import Interface, address_names, interfaces_of, subnet6
 from lab.errors import UsageError, did_you_mean
 from lab.library import PROGRAMS
 from lab.mistakes import place
-from lab.model import Host, Model, Step, seconds
+from lab.model import Host, Model, Step
+from lab.patterns import seconds
 from lab.rules import Numbered
 from lab.scenario import Case, Scenario, steps_of
 

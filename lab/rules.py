@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab import model
+from lab import model, patterns
 from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.errors import did_you_mean
@@ -91,7 +91,7 @@ class Rules:
         name = item.step.wait or ""
         if name[:1].isdigit():
             try:
-                model.seconds(name)
+                patterns.seconds(name)
             except ValueError as error:
                 self._tell(item, ("wait",), str(error))
         elif name not in self._pending:

@@ -14,7 +14,8 @@ from lab.engines.base import Deployment
 from lab.errors import HostError
 from lab.history import Exit, History, Note, Observation
 from lab.judge import StepReport, judge_step
-from lab.model import firewall_rule, seconds
+from lab.model import firewall_rule
+from lab.patterns import seconds
 from lab.plan import Plan, PlannedStep
 from lab.remote import Remote
 
@@ -23,7 +24,7 @@ POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
 GRACE_SECONDS = 1.0
 NAP_SECONDS = 0.25
 # What may come true a moment after its cause; the rest is over when the step is, but for a program left running.
-SETTLING = frozenset({"listening", "sockets", "counters", "stdout", "stderr", "peer", "local"})
+SETTLING = frozenset({"listening", "sockets", "states", "counters", "stdout", "stderr", "peer", "local"})
 
 
 class Listener(Protocol):

@@ -1,6 +1,18 @@
 """What can be expected of a step: one function a key of `expect:`, History -> Verdict, a module a family."""
 
-from lab.checks import outcome, output, tables, timing, wire
+from lab.checks import calls, outcome, output, packets, states, tables, timing, wire
 from lab.checks.base import CHECKS, Outcome, Verdict
 
-__all__ = ["CHECKS", "Outcome", "Verdict", "outcome", "output", "tables", "timing", "wire"]
+__all__ = [
+    "CHECKS",
+    "Outcome",
+    "Verdict",
+    "calls",
+    "outcome",
+    "output",
+    "packets",
+    "states",
+    "tables",
+    "timing",
+    "wire",
+]

@@ -22,13 +22,24 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Aligned:
+    """A row of what was expected in order beside what was observed; a side that has nothing there is empty."""
+
+    expected: str
+    observed: str
+    same: bool
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """A check's answer, in words for a projector. `evidence` indexes the history's observations."""
+    """A check's answer, in words for a projector. `evidence` indexes the history's observations; `aligned` shows where
+    a pattern and what was seen part."""
 
     outcome: Outcome
     expected: str
     observed: str
     evidence: tuple[int, ...] = ()
+    aligned: tuple[Aligned, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Seen:
 
     `step` is the number of the step that acted (of the pending one, for a `wait`); `host` acted, `on` looks; the window
     (ns) is from the beginning of that step to the end of the one that expects. `action` is a model.ACTIONS word or
-    `observe`; `targets` are the names a call assigned; `socket` its receiver (or the one it made).
+    `observe`; `targets` are the names a call assigned; `traced`: the program was run to have its calls seen.
     """
 
     history: History
@@ -49,6 +60,7 @@ class Seen:
     observed_at: int
     targets: tuple[str, ...] = ()
     time_scale: float = 1.0
+    traced: bool = False
 
 
 CheckFunction = Callable[[Any, Seen], Verdict]
@@ -81,11 +93,11 @@ def passed(expected: str, observed: str, *evidence: int) -> Verdict:
     return Verdict(Outcome.PASS, expected, observed, evidence)
 
 
-def failed(expected: str, observed: str, *evidence: int) -> Verdict:
+def failed(expected: str, observed: str, *evidence: int, aligned: tuple[Aligned, ...] = ()) -> Verdict:
     """It was observed that the expectation does not hold."""
-    return Verdict(Outcome.FAIL, expected, observed, evidence)
+    return Verdict(Outcome.FAIL, expected, observed, evidence, aligned)
 
 
-def could_not_tell(expected: str, observed: str, *evidence: int) -> Verdict:
+def could_not_tell(expected: str, observed: str, *evidence: int, aligned: tuple[Aligned, ...] = ()) -> Verdict:
     """Nothing was observed that would answer; `observed` says why and what to do."""
-    return Verdict(Outcome.ERROR, expected, observed, evidence)
+    return Verdict(Outcome.ERROR, expected, observed, evidence, aligned)

@@ -1,15 +1,15 @@
-"""What the families of checks look at, found in the history: the step's attempts, its call, its process.
+"""What the families of checks look at, found in the history: the step's attempts, its call, its process, its packets.
 
 Where there is nothing to look at, these answer with the reason as text, which makes a check an ERROR.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from lab.attempts import Attempt, attempts
+from lab.attempts import TOLERANCE, Attempt, attempts, packets_of
 from lab.checks.base import Seen
-from lab.history import Call, Exit, Note, Observation, Tap
-from lab.wire import awake
+from lab.history import Call, Exit, Note, Observation, Packet, Tap
+from lab.wire import Endpoint, awake, flows
 
 ACCEPTS = ("accept", "accept4")
 SHOWN = 16
@@ -34,9 +34,14 @@ def call_of(seen: Seen) -> Call | None:
     """The call that the step made, as it stood when the expecting step ended."""
     for call in seen.history.all(Call, seen.host):
         if call.step == seen.step and not call.program and call.time <= seen.window[1]:
-            late = call.ended is not None and call.ended > seen.window[1]
-            return replace(call, ended=None, result=None, error=None) if late else call
+            return as_of(call, seen.window[1])
     return None
+
+
+def as_of(call: Call, until: int) -> Call:
+    """The call as it stood then (ns): one that ended later was pending."""
+    late = call.ended is not None and call.ended > until
+    return replace(call, ended=None, result=None, error=None) if late else call
 
 
 def exit_of(seen: Seen) -> Exit | None:
@@ -54,6 +59,50 @@ def accepts(seen: Seen) -> tuple[Call, ...]:
         if call.function in ACCEPTS and call.error is None and call.ended is not None and begin <= call.ended <= end
         if seen.on != seen.host or call.step == seen.step
     )
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What the tap of `on` saw of one attempt or call, and when (ns); `ended` None: it goes on."""
+
+    packets: tuple[Packet, ...]
+    local: Endpoint | None
+    remote: Endpoint
+    started: int
+    ended: int | None
+    calls: tuple[Call, ...]
+
+
+def talks_of(seen: Seen) -> list[Talk] | str:
+    """The packets of each of the step's attempts; of a call on a socket that is connected already, or a datagram's,
+    those between its two ends since the call began. At least one; or why there is nothing to look at."""
+    made = tried(seen)
+    if not isinstance(made, str):
+        return [_talk(seen, attempt) for attempt in made]
+    call = call_of(seen)
+    if call is None or call.remote is None or call.error:
+        return made
+    begun = [one for one in seen.history.all(Packet, seen.on) if call.time - TOLERANCE <= one.time <= seen.window[1]]
+    both = [flow for protocol in ("tcp", "udp") for flow in flows(begun, call.remote, protocol)]
+    ours = [flow for flow in both if call.local is None or call.local[1] == flow.local[1]]
+    found = sorted((packet for flow in ours for packet in flow.packets), key=lambda packet: packet.time)
+    return [Talk(tuple(found), call.local, call.remote, call.time, call.ended, (call,))]
+
+
+def _talk(seen: Seen, attempt: Attempt) -> Talk:
+    packets = packets_of(attempt, seen.history, seen.on, seen.window[1])
+    return Talk(packets, attempt.local, attempt.remote, attempt.started, attempt.ended, attempt.calls)
+
+
+def evidence_of_talks(seen: Seen, found: Iterable[Talk]) -> tuple[int, ...]:
+    """Their calls and packets."""
+    shown: list[Observation] = [one for talk in found for one in (*talk.calls, *talk.packets)]
+    return indices(seen, shown)
+
+
+def asleep(seen: Seen, observed: str) -> str:
+    """What was seen, and why that is not all."""
+    return f"{observed}; but the tap of {seen.on} was not awake all the time"
 
 
 def watched(seen: Seen, start: int, end: int | None) -> bool:

@@ -9,7 +9,7 @@ from lab.calls import literal_of
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, evidence_of, indices, lasted, tried
 from lab.history import Call
-from lab.model import amount
+from lab.patterns import amount
 from lab.tries import error_of
 
 NOTHING = "nothing"

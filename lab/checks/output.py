@@ -3,7 +3,8 @@
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import exit_of, indices
 from lab.history import Exit, Note, Output
-from lab.model import TextExpectation, amount
+from lab.model import TextExpectation
+from lab.patterns import amount
 
 SHOWN = 300
 

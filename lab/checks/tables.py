@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import indices
 from lab.history import Counters, SocketRow, Sockets
-from lab.model import ListeningExpectation, SocketExpectation, amount
+from lab.model import ListeningExpectation, SocketChoice, SocketExpectation
+from lab.patterns import amount
 
 _LISTENS = {"tcp": "LISTEN", "udp": "UNCONN"}
 _START = -1
@@ -58,9 +59,13 @@ def _holds(one: SocketExpectation, rows: Sequence[SocketRow]) -> bool:
 
 
 def _is_like(one: SocketExpectation, row: SocketRow) -> bool:
+    return one.state in (None, row.state) and is_chosen(one, row)
+
+
+def is_chosen(one: SocketChoice, row: SocketRow) -> bool:
+    """Whether a line of the table is of a socket that is meant."""
     return (
         row.protocol == one.protocol
-        and one.state in (None, row.state)
         and one.port in (None, row.local[1])
         and one.peer_port in (None, row.remote[1])
         and (one.address is None or same_address(one.address, row.local[0]))
@@ -84,7 +89,7 @@ def listening(expected: Sequence[ListeningExpectation], seen: Seen) -> Verdict:
 @check("sockets")
 def sockets(expected: Sequence[SocketExpectation], seen: Seen) -> Verdict:
     """The socket table has these lines."""
-    text = ", ".join(map(_wanted, expected))
+    text = ", ".join(map(wanted_socket, expected))
     table = _table(seen)
     if table is None or not expected:
         return could_not_tell(text, f"the socket table of {seen.on} was not read in this step")
@@ -127,6 +132,8 @@ def _end(address: str | None, port: int | None) -> str:
     return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{'*' if port is None else port}"
 
 
-def _wanted(one: SocketExpectation) -> str:
+def wanted_socket(one: SocketChoice) -> str:
+    """`tcp state LISTEN port 80 count 1`: as the file says it."""
     given = one.model_dump(exclude_defaults=True, by_alias=True)
-    return f"{one.protocol} {' '.join(f'{name} {value}' for name, value in given.items() if name != 'protocol')}"
+    names = sorted(given.keys() - {"protocol"}, key=lambda name: (name != "state", list(given).index(name)))
+    return " ".join([one.protocol, *(f"{name} {given[name]}" for name in names)])

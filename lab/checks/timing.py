@@ -6,7 +6,7 @@ from lab.attempts import attempts
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, exit_of, indices, lasted, untraced
 from lab.history import Observation
-from lab.model import seconds
+from lab.patterns import seconds
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,198 @@
+"""What was asked of the socket API, and what came of it: the calls of a step in their order, none, or counts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.align import FAR
+from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
+from lab.checks.look import ACCEPTS, as_of, call_of, exit_of, indices, lasted, untraced
+from lab.checks.ordered import Ordered, counted, listed, ordered
+from lab.history import Call, Note, Value
+from lab.patterns import CallPart, amount, api_name
+from lab.patterns import call as part_of
+from lab.patterns import calls as parts_of
+from lab.tries import error_of
+
+_TALKS = ("send", "recv")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A call as it stood when the step ended: its name, what came of it (an errno's name, pending, a number, or None
+    for something else), and how long it took, or has taken so far (ns)."""
+
+    name: str
+    saw: str | int | None
+    took: int
+
+    @property
+    def pending(self) -> bool:
+        """Whether it had not returned."""
+        return self.saw == "pending"
+
+    def __str__(self) -> str:
+        told = isinstance(self.saw, str) or (self.saw is not None and self.name in _TALKS)
+        return f"{self.name} = {self.saw}" if told else self.name
+
+
+@check("calls", "run", "start", "call", "wait")
+def calls(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
+    """The step's calls in their order; `none`; or how many of each kind there were. Of a program, those on its TCP and
+    UDP sockets."""
+    text = (
+        expected if isinstance(expected, str) else ", ".join(f"{count} of {item}" for item, count in expected.items())
+    )
+    made = _made(seen)
+    if isinstance(made, str):
+        return could_not_tell(text, made)
+    items = [_item(as_of(call, seen.window[1]), seen) for call in made]
+    shown = indices(seen, made)
+    try:
+        if isinstance(expected, str):
+            return _in_order(expected, items, seen, shown)
+        return _counted(expected, text, items, seen, shown)
+    except ValueError as error:
+        return could_not_tell(text, str(error))
+
+
+def _made(seen: Seen) -> Sequence[Call] | str:
+    """The calls; or why they cannot be judged. That there were none takes a program that was traced."""
+    if reason := untraced(seen):
+        return reason
+    own = [call for call in seen.history.all(Call, seen.host) if call.step == seen.step and call.time <= seen.window[1]]
+    if seen.action == "call":
+        notes = (note for note in seen.history.all(Note, seen.host) if note.step == seen.step)
+        cut = [note.text for note in notes if note.what == "truncated"]
+        if call_of(seen) is None or cut:
+            return cut[0] if cut else "no call was recorded for this step"
+        return [call for call in own if not call.program]
+    if seen.action not in ("run", "start") or not seen.traced:
+        return "no program was seen in this step whose calls are traced"
+    if seen.action == "run" and exit_of(seen) is None:
+        return "the program has not ended: there may be more calls"
+    return _of_networks([call for call in own if call.program])
+
+
+def _of_networks(made: Sequence[Call]) -> list[Call]:
+    """Those on TCP and UDP sockets, in the order of their beginnings.
+
+    A socket that the program did not make was accepted, or is one of a pair: whoever handed its number out last tells.
+    """
+    made = sorted(made, key=lambda call: call.time)
+    kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
+    births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
+    for call in made:
+        number = int(call.caller.rpartition(".")[2].partition("#")[0])
+        handed = [ours for ended, given, ours in births if given == number and ended <= call.time]
+        kinds.setdefault(call.caller, handed[-1] if handed else True)
+    return [
+        call
+        for call in made
+        if call.function != "socketpair" and (_is_of_network(call) if call.function == "socket" else kinds[call.caller])
+    ]
+
+
+def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:
+    """(when, number, whether it is of a network) of the sockets that a call handed out, beside `socket`."""
+    if call.ended is None or call.error:
+        return []
+    if call.function in ACCEPTS and isinstance(call.result, int):
+        return [(call.ended, call.result, kinds.get(call.caller, True))]
+    if call.function == "socketpair" and call.arguments:
+        return [(call.ended, int(number), False) for number in re.findall(r"\d{1,9}", str(call.arguments[-1]))]
+    return []
+
+
+def _is_of_network(made: Call) -> bool:
+    family, kind = (*map(str, made.arguments), "", "")[:2]
+    return family in ("AF_INET", "AF_INET6") and bool(re.search("SOCK_STREAM|SOCK_DGRAM", kind))
+
+
+def _item(call: Call, seen: Seen) -> _Item:
+    name = api_name(call.function)
+    took = (seen.window[1] if call.ended is None else call.ended) - call.time
+    if call.ended is None:
+        return _Item(name, "pending", took)
+    return _Item(name, error_of(call) or _number(name, call), took)
+
+
+def _number(name: str, call: Call) -> int | None:
+    """How many bytes went or came; of other calls, the number that they returned."""
+    result = call.result
+    if name == "recv" and isinstance(result, tuple | list):
+        result = result[0]
+    if name == "send" and result is None:
+        return _size(call.arguments[0]) if call.arguments else None
+    if isinstance(result, bytes):
+        return len(result)
+    return result if type(result) is int else None
+
+
+def _size(argument: Value) -> int | None:
+    """How long the bytes are that a step's sendall was given: all of them went."""
+    if isinstance(argument, dict) and isinstance(repeated := argument.get("repeat"), list):
+        data, times = repeated
+        return len(data) * times if isinstance(data, bytes) and isinstance(times, int) else None
+    return len(argument) if isinstance(argument, bytes) else None
+
+
+def _in_order(text: str, items: Sequence[_Item], seen: Seen, shown: Sequence[int]) -> Verdict:
+    pattern = parts_of(text)
+    answer = _fit(pattern, items, seen, hopeful=False)
+    observed = listed([str(item) for item in items])
+    if answer.fits:
+        return passed(text, observed, *shown)
+    if _fit(pattern, items, seen, hopeful=True).fits:
+        return could_not_tell(text, f"{observed}; it goes on", *shown, aligned=answer.rows)
+    return failed(text, observed, *shown, aligned=answer.rows)
+
+
+def _fit(pattern: Sequence[CallPart | None], items: Sequence[_Item], seen: Seen, hopeful: bool) -> Ordered:
+    def distance(part: CallPart, item: _Item) -> int:
+        if _is(part, item, seen.time_scale, hopeful):
+            return 0
+        return FAR - (part.name in ("any", item.name))
+
+    shown = (lambda part: part.text, _timed, lambda taken: counted(len(taken), "call"))
+    return ordered(pattern, items, distance, shown)
+
+
+def _timed(item: _Item) -> str:
+    return f"{item} {'for' if item.pending else 'in'} {lasted(item.took)}"
+
+
+def _counted(
+    expected: Mapping[str, int | str], text: str, items: Sequence[_Item], seen: Seen, shown: Sequence[int]
+) -> Verdict:
+    parts = {key: part_of(key) for key in expected}
+    sure, hoped = (
+        {key: sum(_is(part, item, seen.time_scale, hopeful) for item in items) for key, part in parts.items()}
+        for hopeful in (False, True)
+    )
+    observed = ", ".join(f"{count} of {key}" for key, count in sure.items())
+    ranges = {key: amount(wanted) for key, wanted in expected.items()}
+    if any(sure[key] > most or hoped[key] < least for key, (least, most) in ranges.items()):
+        return failed(text, observed, *shown)
+    if any(sure[key] < least or hoped[key] > most for key, (least, most) in ranges.items()):
+        return could_not_tell(text, f"{observed}; it goes on", *shown)
+    return passed(text, observed, *shown)
+
+
+def _is(part: CallPart, item: _Item, time_scale: float, hopeful: bool) -> bool:
+    """Whether a call is what a part asks for; of one that goes on it is not known yet how long it takes: then only
+    `hopeful` says yes."""
+    if part.name not in ("any", item.name) or not _came(part, item):
+        return False
+    if not item.pending:
+        return part.times.hold(item.took, time_scale)
+    in_time = item.took <= part.times.most * 1e9 * time_scale
+    return in_time and (hopeful or (part.times.most == float("inf") and part.times.hold(item.took, time_scale)))
+
+
+def _came(part: CallPart, item: _Item) -> bool:
+    if part.saw is None or part.saw == item.saw:
+        return True
+    if part.saw == "ok":
+        return not isinstance(item.saw, str)
+    return isinstance(part.saw, tuple) and isinstance(item.saw, int) and part.saw[0] <= item.saw <= part.saw[1]

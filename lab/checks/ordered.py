@@ -1,0 +1,72 @@
+"""An ordered pattern against what was seen: whether it fits, and the rows that show where it does not."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from lab.align import Distance, Pair, align
+from lab.checks.base import Aligned
+from lab.patterns import ANY_RUN
+
+SHOWN_ITEMS = 24
+SHOWN_ROWS = 60
+
+Part = TypeVar("Part")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The answer; `rows` are there for what does not fit."""
+
+    fits: bool
+    rows: tuple[Aligned, ...] = ()
+
+
+def ordered(
+    pattern: Sequence[Part | None],
+    items: Sequence[Item],
+    distance: Distance[Part, Item],
+    shown: tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]],
+) -> Ordered:
+    """Whether the items are those of the pattern, in its order. `shown` says how a part, an item, and what a `...` took
+    are written."""
+    pairs = align(pattern, items, distance)
+    if all(pair.same for pair in pairs):
+        return Ordered(True)
+    return Ordered(False, tuple(_cut(_rows(pattern, items, pairs, shown), len(pairs))))
+
+
+def _rows(
+    pattern: Sequence[Part | None],
+    items: Sequence[Item],
+    pairs: Iterable[Pair],
+    shown: tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]],
+) -> Iterator[Aligned]:
+    of_part, of_item, of_run = shown
+    for pair in pairs:
+        part = None if pair.part is None else pattern[pair.part]
+        taken = items[pair.items.start : pair.items.stop]
+        if pair.part is not None and part is None:
+            yield Aligned(ANY_RUN, of_run(taken) if taken else "", pair.same)
+        else:
+            yield Aligned("" if part is None else of_part(part), "".join(map(of_item, taken)), pair.same)
+
+
+def _cut(rows: Iterator[Aligned], count: int) -> Iterator[Aligned]:
+    """The first ones, and how many are left out."""
+    yield from islice(rows, SHOWN_ROWS)
+    if count > SHOWN_ROWS:
+        yield Aligned("", f"({count - SHOWN_ROWS:,} more rows)", False)
+
+
+def counted(number: int, what: str) -> str:
+    """`... 7 packets`."""
+    return f"{ANY_RUN} {number:,} {what}{'' if number == 1 else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first of them with commas, and how many more there are; `none` where there is none."""
+    more = f", ... and {len(texts) - SHOWN_ITEMS:,} more" if len(texts) > SHOWN_ITEMS else ""
+    return ", ".join(texts[:SHOWN_ITEMS]) + more or "none"
