@@ -70,8 +70,8 @@ def _none_or_many(value: Any) -> Any:
     return None if value is None else _one_or_many(value)
 
 
-def _text_or_many(value: Any) -> Any:
-    return value if isinstance(value, str) else _none_or_many(value)
+def _many_mappings(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
 
 
 def _pattern(form: str) -> dict[str, Any]:
@@ -192,6 +192,9 @@ class Expectation(Model):
     raises: str | None = Field(None, description="the exception's class, as in ConnectionRefusedError; or nothing")
     errno: Annotated[str, Field(pattern=ERRNO)] | None = Field(None, description="as in ECONNREFUSED")
     returns: Any = Field(None, description="what the call returned; {name: value} for the names it assigned")
+    calls: Calls | Annotated[dict[CallKind, Amount], Field(min_length=1)] | None = Field(
+        None, description='the step\'s calls in order ("socket, connect = ECONNREFUSED, ..."), none, or counts'
+    )
     within: Duration | None = Field(None, description="the attempt, call or program took at most this long")
     after: Duration | None = Field(None, description="it took at least this long")
     stdout: TextExpectation | None = None
@@ -209,6 +212,19 @@ class Expectation(Model):
         Field(strict=False, min_length=1),
         BeforeValidator(_none_or_many, json_schema_input_type=SocketExpectation | tuple[SocketExpectation, ...] | None),
     ] = None
+    states: Annotated[
+        States | Annotated[tuple[StatesExpectation, ...], Field(strict=False, min_length=1)] | None,
+        Field(
+            description='the states of the attempts\' sockets ("SYN-SENT, ESTAB, gone"), or of those chosen by port, …'
+        ),
+        BeforeValidator(
+            _many_mappings,
+            json_schema_input_type=States
+            | StatesExpectation
+            | Annotated[tuple[StatesExpectation, ...], Field(min_length=1)]
+            | None,
+        ),
+    ] = None
     counters: Annotated[dict[str, Amount], Field(min_length=1)] | None = Field(
         None, description="growth since the case's start, as nstat names them"
     )
@@ -218,22 +234,6 @@ class Expectation(Model):
     packets: Packets | Annotated[dict[PacketKind, Amount], Field(min_length=1)] | None = Field(
         None, description='the attempts\' packets in order ("> SYN, < RST, ..."), none, or counts ({"> SYN": 3})'
     )
-    calls: Calls | Annotated[dict[CallKind, Amount], Field(min_length=1)] | None = Field(
-        None, description='the step\'s calls in order ("socket, connect = ECONNREFUSED, ..."), none, or counts'
-    )
-    states: Annotated[
-        States | Annotated[tuple[StatesExpectation, ...], Field(strict=False, min_length=1)] | None,
-        Field(
-            description='the states of the attempts\' sockets ("SYN-SENT, ESTAB, gone"), or of those chosen by port, …'
-        ),
-        BeforeValidator(
-            _text_or_many,
-            json_schema_input_type=States
-            | StatesExpectation
-            | Annotated[tuple[StatesExpectation, ...], Field(min_length=1)]
-            | None,
-        ),
-    ] = None
     ttl: Annotated[int, Field(ge=1, le=255)] | None = Field(
         None, description="of the packets that came from the caller"
     )

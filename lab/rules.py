@@ -2,7 +2,7 @@
 fit what they judge. What a single step may hold is the model's; where a mistake stands in the file is `scenario`'s.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,8 @@ class Rules:
     def _expectation(self, item: Numbered, path: Path_, expectation: Expectation) -> None:
         checks = expectation.checks()
         if not checks:
-            words = f"expected a check ({', '.join(CHECKS)}), observed none: nothing to check"
+            known = ", ".join(name for name in Expectation.model_fields if name in CHECKS)
+            words = f"expected a check ({known}), observed none: nothing to check"
             self._tell(item, path, words)
         host = expectation.on or item.step.host
         if not self._is_host(item, (*path, "on"), host):
@@ -134,6 +135,8 @@ class Rules:
             self._check(item, (*path, name), name, expected, acted)
         for index, network in enumerate(expectation.interface or ()):
             self._is_interface(item, (*path, "interface", index), network, host, "lo")
+        for more, network in _interfaces(expectation.packets):
+            self._is_interface(item, (*path, "packets", *more), network, host, "lo")
 
     def _acted(self, step: Step) -> Step:
         """The step whose doing is judged: of a `wait`, the pending one."""
@@ -148,6 +151,12 @@ class Rules:
             self._tell(item, path, f"expected {name} with {', '.join(sorted(fits))}; observed it with {with_}")
         if expected is None and name != "returns":
             self._tell(item, path, f"expected what {name} shall be, observed nothing; leave the key out")
+        if name == "states" and isinstance(expected, str) and action not in CHECKS["connect"].actions:
+            words = f"expected a chosen socket here, as in {{port: 80, passes: LISTEN}}, observed {expected!r}"
+            self._tell(item, path, words)
+        program = str((acted.run or acted.start or ("",))[0])
+        if name == "calls" and program in TOOLS and program not in self._programs:
+            self._tell(item, path, f"expected calls with a program of the lab's; {program} is a tool: nobody traces it")
         if isinstance(expected, model.TextExpectation) and expected == model.TextExpectation():
             self._tell(item, path, "expected contains, lacks or equals, observed none: nothing to check")
         if name == "returns" and isinstance(expected, dict) and acted.call:
@@ -160,3 +169,12 @@ class Rules:
         known = (*self._hosts[host].networks, *more)
         if name not in known:
             self._tell(item, path, f"{host} has no interface on {name!r}" + did_you_mean(name, known))
+
+
+def _interfaces(expected: str | Mapping[str, Any] | None) -> Iterator[tuple[Path_, str]]:
+    """The interfaces that a pattern of packets, or the kinds to count, name: each with its place in there."""
+    if isinstance(expected, str):
+        yield from (((), part.interface) for part in patterns.packets(expected) if part and part.interface)
+    else:
+        parts = {key: patterns.packet(key) for key in expected or ()}
+        yield from (((key,), part.interface) for key, part in parts.items() if part.interface)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lab.checks.base import Outcome
+from lab.checks.base import Aligned, Outcome
 from lab.judge import Judgement, Report, StepReport
 
 LONGEST = 1000
@@ -54,12 +54,13 @@ def duration(seconds: float) -> str:
 @dataclass(frozen=True)
 class Fault:
     """Something that kept a case from passing: `place` is `file:line:column`, `words` say what, `check` names the check
-    (empty where it was none)."""
+    (empty where it was none), `aligned` shows where a pattern and what was seen part."""
 
     outcome: Outcome
     place: str
     words: str
     check: str = ""
+    aligned: tuple[Aligned, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.words}" + (f" [{self.check}]" if self.check else "")
@@ -70,7 +71,14 @@ def fault(step: StepReport, judgement: Judgement) -> Fault:
     expected, observed = (clean(clip(text)) for text in (judgement.verdict.expected, judgement.verdict.observed))
     check = judgement.check + (f" on {judgement.on}" if judgement.on != step.host else "")
     words = f"expected {expected}, observed {observed}"
-    return Fault(judgement.verdict.outcome, clean(judgement.mark), words, clean(check))
+    return Fault(judgement.verdict.outcome, clean(judgement.mark), words, clean(check), judgement.verdict.aligned)
+
+
+def columns(aligned: Sequence[Aligned]) -> list[str]:
+    """The rows as lines of text, the sides under each other, `x` before a row in which they differ."""
+    sides = [(" " if row.same else "x", clean(clip(row.expected)), clean(clip(row.observed))) for row in aligned]
+    width = max((len(expected) for _, expected, _ in sides), default=0)
+    return [f"{mark} {expected:{width}}  {observed}".rstrip() for mark, expected, observed in sides]
 
 
 def faults(report: Report) -> Iterator[Fault]:

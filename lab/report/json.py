@@ -23,7 +23,9 @@ def lines(reports: Iterable[Report], run: str = "") -> str:
              started and seconds (from the case's first step; null: it was not reached, or did not end),
              problem (text or ""), checks [check]
     check    check (its name in `expect:`), on (the host that looked), mark, outcome, expected, observed,
-             evidence [index of a line of history.jsonl, from 0]
+             evidence [index of a line of history.jsonl, from 0],
+             aligned [[expected, observed, same]]: the rows of a pattern beside what was seen, "" where a side has
+             nothing there; empty where the pattern fits, or there is none
     """
     return "".join(json.dumps(_case(report, run)) + "\n" for report in reports)
 
@@ -68,6 +70,7 @@ def _check(judgement: Judgement) -> dict[str, Any]:
         "expected": judgement.verdict.expected,
         "observed": judgement.verdict.observed,
         "evidence": list(judgement.verdict.evidence),
+        "aligned": [[row.expected, row.observed, row.same] for row in judgement.verdict.aligned],
     }
 
 

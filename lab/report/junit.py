@@ -1,7 +1,8 @@
 """Reports as JUnit XML: a test suite a scenario, a test case a case, as CI systems read it.
 
 The document is ASCII with character references, valid whatever encoding it passes through. JUnit has no word for a
-step: what kept a case from passing is in the text of its failure or error, a line each, with file, line and column.
+step: what kept a case from passing is in the text of its failure or error, a line each, with file, line and column, and
+under it the rows of a pattern that does not fit.
 """
 
 import re
@@ -10,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from lab.checks.base import Outcome
 from lab.judge import Report
-from lab.report import clean, faults
+from lab.report import clean, columns, faults
 
 TAGS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIPPED: "skipped"}
 COUNTS = {"failures": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIPPED}
@@ -52,7 +53,8 @@ def _properties(suite: ET.Element, values: Mapping[str, str]) -> None:
 
 
 def _case(suite: ET.Element, report: Report) -> None:
-    found = list(map(str, faults(report)))
+    told = list(faults(report))
+    found = list(map(str, told))
     case = ET.SubElement(
         suite,
         "testcase",
@@ -67,7 +69,8 @@ def _case(suite: ET.Element, report: Report) -> None:
     elif report.outcome in TAGS:
         lines = found or [f"{clean(report.file)}: {report.outcome} without a reason"]
         element = ET.SubElement(case, TAGS[report.outcome], message=lines[0], type=report.outcome.value)
-        element.text = "\n".join(lines)
+        rows = [line for item in told for line in (str(item), *(f"    {row}" for row in columns(item.aligned)))]
+        element.text = "\n".join(rows or lines)
 
 
 def _line(places: list[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.checks.base import Outcome
+from lab.checks.base import Aligned, Outcome
 from lab.history import History, View
 from lab.judge import Judgement, Report, StepReport
 from lab.plan import Plan, PlannedStep
@@ -24,6 +24,7 @@ SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.
 ASCII_SHAPES = SHAPES | {Outcome.PASS: "+", Outcome.FAIL: "x"}
 STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "bold"}
 WIDEST_VERDICT = len("- SKIPPED")
+INDENT = 9  # of a failed check's rows, their marks included
 
 
 class Terminal:
@@ -145,11 +146,25 @@ class Terminal:
         verdict = judgement.verdict
         if verdict.outcome is not Outcome.PASS:
             self._verdict(verdict.outcome, str(fault(step, judgement)))
+            self._aligned(verdict.aligned)
             return
         where = f" on {judgement.on}" if judgement.on != step.host else ""
         same = verdict.expected == verdict.observed
         seen = "as expected" if same else f"observed {clip(verdict.observed)}"
         self._verdict(verdict.outcome, f"{judgement.check}{where}: {clip(verdict.expected)}, {seen}")
+
+    def _aligned(self, rows: Sequence[Aligned]) -> None:
+        """What was expected beside what was observed, a mark before the rows in which they differ."""
+        if not rows:
+            return
+        half = (self.screen.width - INDENT - 4) // 2
+        left = min(half, max(len("expected"), *(len(row.expected) for row in rows)))
+        right = self.screen.width - INDENT - 4 - left
+        self.screen.cells(("", -INDENT + 2, ""), ("expected", left, "bold"), ("observed", right, "bold"))
+        for row in rows:
+            mark = "" if row.same else (ASCII_SHAPES if self.screen.ascii else SHAPES)[Outcome.FAIL]
+            style = "" if row.same else STYLES[Outcome.FAIL]
+            self.screen.cells((mark, -INDENT + 2, style), (row.expected, left, style), (row.observed, right, style))
 
     def _table(self, reports: Sequence[Report]) -> None:
         """A row a case; scenarios, where there are several, have a line of their own."""

@@ -194,8 +194,8 @@ def test_what_is_no_pattern(meaning: Any, text: str, words: str) -> None:
 
 
 WORDS = st.sampled_from(
-    "> < SYN SYN-ACK ICMP ARP who-has any on lan again after within 3 s 900 ms .. , ... none connect recv = EAGAIN ok >= "
-    "1..2 pending socket".split(" ")
+    "> < SYN SYN-ACK ICMP ARP who-has any on lan again after within 3 s 900 ms .. , ... none".split()
+    + "connect recv = EAGAIN ok >= 1..2 pending socket".split()
 )
 
 

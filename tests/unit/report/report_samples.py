@@ -1,6 +1,6 @@
 """Small reports made by hand: a passing, a failing, an erring and a skipped case, and a hostile one."""
 
-from lab.checks.base import Outcome, Verdict, could_not_tell, failed, passed
+from lab.checks.base import Aligned, Outcome, Verdict, could_not_tell, failed, passed
 from lab.judge import Judgement, Report, StepReport
 from lab.model import Step
 from lab.plan import Interface, Plan, PlannedHost, PlannedNetwork, PlannedStep
@@ -59,12 +59,26 @@ PASSING = report(
         judged("interface", passed("lan", "lan", 8), 28),
     ),
 )
+PACKETS = failed(
+    "> SYN, < SYN-ACK within 5 ms, > ACK, ..., < FIN on lan",
+    "> SYN, < SYN-ACK, > RST",
+    8,
+    aligned=(
+        Aligned("> SYN", "+0.021 ms > SYN on lan", True),
+        Aligned("< SYN-ACK within 5 ms", "+1.02 s < SYN-ACK on lan", False),
+        Aligned("", "+0.012 ms < SYN-ACK on a-network-with-a-long-name again", False),
+        Aligned("> ACK", "+0.01 ms > RST on lan", False),
+        Aligned("...", "... 7 packets", True),
+        Aligned("< FIN on a-network-with-a-long-name within 1 min", "", False),
+    ),
+)
 FAILING = report(
     "any",
     Outcome.FAIL,
     server(LISTENS),
     client(
         judged("connect", failed("accepted", "refused: ECONNREFUSED, and the wire showed RST", 7, 8), 27),
+        judged("packets", PACKETS, 28),
         judged("sockets", failed("1 row ESTAB", "none", 9), 29, "server"),
     ),
 )
@@ -81,7 +95,7 @@ ATTACK = report(
     "attack",
     Outcome.FAIL,
     client(
-        judged("stdout", failed(HOSTILE, HOSTILE * 1000), 27),
+        judged("stdout", failed(HOSTILE, HOSTILE * 1000, aligned=(Aligned(HOSTILE, HOSTILE * 1000, False),)), 27),
         judged("stderr", passed(HOSTILE, HOSTILE), 28),
         problem=HOSTILE,
     ),

@@ -33,3 +33,11 @@ def test_hostile_output_is_ascii_and_comes_back_equal() -> None:
     text = lines([ATTACK, FAILING])
     assert text.isascii() and text.replace("\n", "").isprintable()
     assert json.loads(text.splitlines()[0])["steps"][0]["checks"][0]["expected"] == HOSTILE
+
+
+def test_rows_of_a_pattern_are_lists_of_expected_observed_and_whether_they_are_the_same() -> None:
+    check = json.loads(lines([FAILING]))["steps"][1]["checks"][1]
+    assert check["aligned"][:2] == [
+        ["> SYN", "+0.021 ms > SYN on lan", True],
+        ["< SYN-ACK within 5 ms", "+1.02 s < SYN-ACK on lan", False],
+    ]

@@ -43,6 +43,8 @@ def test_faults_name_place_expected_and_observed() -> None:
     assert [str(found) for found in faults(FAILING)] == [
         "scenarios/bind-address.yaml:27:15: expected accepted, observed refused: ECONNREFUSED, and the wire showed RST"
         " [connect]",
+        "scenarios/bind-address.yaml:28:15: expected > SYN, < SYN-ACK within 5 ms, > ACK, ..., < FIN on lan, observed"
+        " > SYN, < SYN-ACK, > RST [packets]",
         "scenarios/bind-address.yaml:29:15: expected 1 row ESTAB, observed none [sockets on server]",
     ]
     assert list(faults(PASSING)) == []
