@@ -85,7 +85,7 @@ def _any_run(below: Sequence[int]) -> tuple[list[int], bytearray]:
     """What the rest costs from each item on if a `...` comes next, and the first move; `below` is without it."""
     costs, moves = list(below), bytearray([_END]) * len(below)
     for at in range(len(below) - 2, -1, -1):
-        if costs[at + 1] < costs[at]:
+        if costs[at + 1] <= costs[at]:
             costs[at], moves[at] = costs[at + 1], _ABSORB
     return costs, moves
 

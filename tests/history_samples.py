@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from lab.checks.base import Seen
-from lab.history import Call, Exit, History, Note, Observation, Output, Packet, Sockets, Tap
+from lab.history import Call, Exit, History, Note, Observation, Output, Packet, SocketRow, Sockets, SocketSeen, Tap
 
 MS = 1_000_000
 BEGIN = 1_700_000_000_000 * MS
@@ -123,11 +123,22 @@ class Story:
         host = host or self.host
         return self.add(Sockets(host, at(self.end - 1), self.step if step is None else step, rows))
 
+    def states(self, time: float, *states: str, local: Any = CLIENT, remote: Any = SERVER, **fields: Any) -> Self:
+        """A socket seen to pass through these, 1 ms after each other; `gone` is no row any more."""
+        known = {"id": 1, "protocol": "tcp", "host": self.host} | fields
+        before = ""
+        for number, state in enumerate(states):
+            row = SocketRow(known["protocol"], before if state == "gone" else state, local, remote, 0, 0)
+            self.add(SocketSeen(known["host"], at(time + number), known["id"], row, state == "gone"))
+            before = state
+        return self
+
     @property
     def history(self) -> History:
         return History.of(self.seen)
 
     def look(self, action: str = "call", on: str | None = None, **fields: Any) -> Seen:
         """What a check of the step may look at."""
-        known: dict[str, Any] = {"step": self.step, "observed_at": self.step, "window": (at(0), at(self.end))} | fields
+        known: dict[str, Any] = {"step": self.step, "observed_at": self.step, "window": (at(0), at(self.end))}
+        known |= {"traced": action in ("run", "start")} | fields
         return Seen(self.history, host=self.host, on=on or self.host, action=action, **known)

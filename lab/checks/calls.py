@@ -15,6 +15,7 @@ from lab.patterns import calls as parts_of
 from lab.tries import error_of
 
 _TALKS = ("send", "recv")
+_MAKERS = ("socket", "socketpair")
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,11 @@ def _of_networks(made: Sequence[Call]) -> list[Call]:
     kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
     births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
     for call in made:
-        number = int(call.caller.rpartition(".")[2].partition("#")[0])
-        handed = [ours for ended, given, ours in births if given == number and ended <= call.time]
-        kinds.setdefault(call.caller, handed[-1] if handed else True)
-    return [
-        call
-        for call in made
-        if call.function != "socketpair" and (_is_of_network(call) if call.function == "socket" else kinds[call.caller])
-    ]
+        if call.caller not in kinds:
+            number = call.caller.rpartition(".")[2].partition("#")[0]
+            handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
+            kinds[call.caller] = handed[-1] if handed else True
+    return [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
 
 
 def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:

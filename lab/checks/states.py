@@ -9,7 +9,7 @@ from lab.checks.base import Aligned, Outcome, Seen, Verdict, check
 from lab.checks.look import asleep, exit_of, indices, tried, watched
 from lab.checks.ordered import listed, ordered
 from lab.checks.tables import is_chosen, wanted_socket
-from lab.history import Call, Observation, SocketSeen
+from lab.history import Call, Note, Observation, SocketSeen
 from lab.model import StatesExpectation
 from lab.patterns import states as parts_of
 from lab.states import Life, lives, may_have_passed
@@ -122,7 +122,9 @@ def _was_read(seen: Seen) -> bool:
 
 
 def _begin(seen: Seen) -> int:
-    return min((one.time for one in seen.history.observations if one.host == seen.on), default=seen.window[0])
+    """When the case's first step began."""
+    begun = (note.time for note in seen.history.all(Note) if note.what == "step-begin")
+    return min(begun, default=seen.window[0])
 
 
 def _end(seen: Seen) -> int:

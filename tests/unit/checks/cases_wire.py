@@ -47,6 +47,13 @@ complaining = Story().call(1).handshake(1.1)
 about = ("tcp", *SERVER, *CLIENT)
 complaining.add(Packet("client", at(2), "lan", True, "icmp", CLIENT[0], SERVER[0], ttl=255, icmp="x", about=about))
 three = Story().call(1, error="TIMEOUT", ended=2500).syn(1.1).syn(1001).syn(2001).look()
+dozing = Story(awake=False).call(1, error="TIMEOUT", ended=2500).syn(1.1).syn(1001).syn(2001).tap("client", dropped=1)
+dozing = dozing.look()
+slow = Story().call(1, error="TIMEOUT", ended=2500).syn(1.1).syn(1001).look(time_scale=2.0)
+resent = Story().call(1).handshake(1.1).packet(2, "ACK", "PSH", length=5, seq=40001)
+resent = resent.packet(203, "ACK", "PSH", length=5, seq=40001).packet(204, "ACK", back=True).look()
+continued = Story().call(300, "send", b"hello", local=CLIENT, remote=SERVER, result=5).handshake(1.1)
+continued = continued.packet(2, "ACK", "PSH", length=5, seq=40001).packet(301, "ACK", "PSH", length=5, seq=40001).look()
 
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("interface", PASS): [
@@ -93,6 +100,16 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"< RST": ">= 1"}, slept),
         ("> DATA, < ACK", sending.look()),
         ("> DATA", datagram.look()),
+        ("> SYN on lan, < RST on lan", refused().look()),
+        ("> SYN within 1 ms, < RST within 1 ms", refused().look()),
+        ("> SYN, > SYN after 900 ms..1.1 s, > SYN after 900 ms within 1.1 s", three),
+        ("> SYN, > SYN again, > SYN after 900 ms again on lan", three),
+        ("> SYN, > SYN within 600 ms, ...", slow),
+        ({"> SYN on lo": 0, "> SYN on lan": 3, "> SYN again": 2, "> SYN after 900 ms": 2}, three),
+        ("..., > DATA again, < ACK", resent),
+        ({"> DATA again": 1, "> DATA": 2}, resent),
+        ({"> DATA again": 1}, continued),
+        ("> SYN, < RST within 1 ms", answered),
     ],
     ("packets", FAIL): [
         ("> SYN", refused().look()),
@@ -110,6 +127,15 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"< any": 1}, three),
         ({"> SYN": 0}, slept),
         ("> DATA", sending.look()),
+        ("> SYN on lo, < RST", refused().look()),
+        ("> SYN, < RST after 1 ms", refused().look()),
+        ("> SYN, > SYN within 900 ms, > SYN", three),
+        ("> SYN, > SYN after 1 s, > SYN after 1 s", three),
+        ("> SYN again, > SYN again, > SYN again", three),
+        ("> SYN after 10 ms, > SYN, > SYN", three),
+        ({"> SYN on lo": 1}, three),
+        ({"> DATA again": 0}, resent),
+        ("> SYN, > SYN within 400 ms, ...", slow),
     ],
     ("packets", ERROR): [
         ("none", Story().look()),
@@ -120,6 +146,8 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"> SYN": 1}, slept),
         ({"> SYN": ">= 2"}, slept),
         ({"SYN": 1}, three),
+        ("> SYN wihtin 3 s", three),
+        ("> SYN, > SYN within 900 ms, > SYN", dozing),
         ({"none": 1}, three),
         ({"> SYN, > SYN": 1}, three),
     ],

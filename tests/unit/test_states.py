@@ -1,0 +1,63 @@
+"""What sockets were seen to pass through, and what TCP lets them have passed through unseen."""
+
+import pytest
+from history_samples import Story
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.history import SocketSeen
+from lab.states import BORN, GONE, TCP, Life, can_pass, lives, may_have_passed
+
+
+def seen(*states: str, **fields: int) -> tuple[Life, ...]:
+    return lives(Story().states(1, *states, **fields).history.all(SocketSeen))
+
+
+def test_a_life_is_what_one_socket_was_seen_to_be() -> None:
+    story = Story().states(1, "SYN-SENT", "ESTAB", "ESTAB", "gone", id=3).states(1.5, "LISTEN", id=4)
+    first, second = lives(story.history.all(SocketSeen))
+    assert (first.id, first.states, first.gone, len(first.rows)) == (3, ("SYN-SENT", "ESTAB", "gone"), True, 4)
+    assert (second.id, second.states, second.gone) == (4, ("LISTEN",), False)
+    assert lives([]) == ()
+
+
+def test_a_socket_that_comes_back_lives_again() -> None:
+    assert [life.states for life in seen("SYN-SENT", "gone", "SYN-SENT", "ESTAB")] == [
+        ("SYN-SENT", "gone"),
+        ("SYN-SENT", "ESTAB"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "wanted", "passed"),
+    [
+        ("ESTAB", "TIME-WAIT", ["FIN-WAIT-1", "FIN-WAIT-2"], 2),
+        ("ESTAB", "TIME-WAIT", ["FIN-WAIT-2", "FIN-WAIT-1"], 1),
+        ("ESTAB", "TIME-WAIT", ["CLOSE-WAIT"], 0),
+        ("ESTAB", "gone", ["CLOSE-WAIT", "LAST-ACK", "gone"], 3),
+        ("ESTAB", "ESTAB", ["ESTAB"], 0),
+        (BORN, "ESTAB", ["SYN-SENT", "ESTAB"], 2),
+        ("ESTAB", "SYN-SENT", [], None),
+        ("gone", "LISTEN", ["LISTEN"], None),
+        ("LISTEN", "no-such-state", [], None),
+    ],
+)
+def test_ways_through_the_graph(begin: str, end: str, wanted: list[str], passed: int | None) -> None:
+    assert can_pass(begin, end, wanted) == passed
+
+
+@given(st.data())
+def test_what_a_walk_passed_is_never_ruled_out(data: st.DataObject) -> None:
+    """Of a walk through the graph some states are read and some are wanted: the two never contradict each other."""
+    walk: list[str] = []
+    state = BORN
+    while state != GONE and len(walk) < 9:
+        state = data.draw(st.sampled_from(sorted(TCP[state])))
+        walk.append(state)
+    read = data.draw(st.lists(st.booleans(), min_size=len(walk), max_size=len(walk)))
+    wanted = [state for state in walk if data.draw(st.booleans())]
+    shown = [state for state, is_read in zip(walk, read, strict=True) if is_read and state != GONE]
+    if shown:
+        ended = ["gone"] if read[-1] and walk[-1] == GONE else []
+        (life,) = seen(*shown, *ended)
+        assert may_have_passed(life, wanted, complete=read[-1])
