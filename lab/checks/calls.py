@@ -15,6 +15,7 @@ from lab.patterns import calls as parts_of
 from lab.tries import error_of
 
 _TALKS = ("send", "recv")
+_GOES_ON = "what has not returned cannot be judged before its end"
 _MAKERS = ("socket", "socketpair")
 
 
@@ -37,27 +38,49 @@ class _Item:
         return f"{self.name} = {self.saw}" if told else self.name
 
 
+_UNSEEN = _Item("", "pending", 0)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The step's calls; `unseen` may have followed them; `shown` is where they are in the history."""
+
+    items: Sequence[_Item]
+    unseen: Sequence[_Item]
+    shown: Sequence[int]
+    time_scale: float
+
+
 @check("calls", "run", "start", "call", "wait")
 def calls(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
     """The step's calls in their order; `none`; or how many of each kind there were. Of a program, those on its TCP and
-    UDP sockets."""
+    UDP sockets; while it runs, those that have returned."""
     text = (
         expected if isinstance(expected, str) else ", ".join(f"{count} of {item}" for item, count in expected.items())
     )
     made = _made(seen)
     if isinstance(made, str):
         return could_not_tell(text, made)
-    items = [_item(as_of(call, seen.window[1]), seen) for call in made]
-    shown = indices(seen, made)
     try:
-        if isinstance(expected, str):
-            return _in_order(expected, items, seen, shown)
-        return _counted(expected, text, items, seen, shown)
+        return _in_order(expected, made) if isinstance(expected, str) else _counted(expected, text, made)
     except ValueError as error:
         return could_not_tell(text, str(error))
 
 
-def _made(seen: Seen) -> Sequence[Call] | str:
+def _made(seen: Seen) -> _Made | str:
+    """What there is to judge; or why there is nothing."""
+    found = _found(seen)
+    if isinstance(found, str):
+        return found
+    items = [_item(as_of(call, seen.window[1]), seen) for call in found]
+    unseen: list[_Item] = []
+    if seen.action == "start" and exit_of(seen) is None:
+        # strace tells a call at its end, or when another one begins: the last one may be pending, or not be
+        unseen, items = [_UNSEEN], items[:-1] if items and items[-1].pending else items
+    return _Made(items, unseen, indices(seen, found), seen.time_scale)
+
+
+def _found(seen: Seen) -> Sequence[Call] | str:
     """The calls; or why they cannot be judged. That there were none takes a program that was traced."""
     if reason := untraced(seen):
         return reason
@@ -135,51 +158,57 @@ def _size(argument: Value) -> int | None:
     return len(argument) if isinstance(argument, bytes) else None
 
 
-def _in_order(text: str, items: Sequence[_Item], seen: Seen, shown: Sequence[int]) -> Verdict:
+def _in_order(text: str, made: _Made) -> Verdict:
     pattern = parts_of(text)
-    answer = _fit(pattern, items, seen, hopeful=False)
-    observed = listed([str(item) for item in items])
+    answer = _fit(pattern, made.items, made.time_scale, hopeful=False)
+    observed = listed([str(item) for item in made.items])
     if answer.fits:
-        return passed(text, observed, *shown)
-    if _fit(pattern, items, seen, hopeful=True).fits:
-        return could_not_tell(text, f"{observed}; it goes on", *shown, aligned=answer.rows)
-    return failed(text, observed, *shown, aligned=answer.rows)
+        return passed(text, observed, *made.shown)
+    hopes = (_fit(pattern, [*made.items, *more], made.time_scale, hopeful=True) for more in ((), made.unseen))
+    if any(hope.fits for hope in hopes):
+        return could_not_tell(text, f"{observed}; {_GOES_ON}", *made.shown, aligned=answer.rows)
+    return failed(text, observed, *made.shown, aligned=answer.rows)
 
 
-def _fit(pattern: Sequence[CallPart | None], items: Sequence[_Item], seen: Seen, hopeful: bool) -> Ordered:
+def _fit(pattern: Sequence[CallPart | None], items: Sequence[_Item], time_scale: float, hopeful: bool) -> Ordered:
     def distance(part: CallPart, item: _Item) -> int:
-        if _is(part, item, seen.time_scale, hopeful):
-            return 0
-        return FAR - (part.name in ("any", item.name))
+        return 0 if _is(part, item, time_scale, hopeful) else FAR - (part.name in ("any", item.name))
 
-    shown = (lambda part: part.text, _timed, lambda taken: counted(len(taken), "call"))
-    return ordered(pattern, items, distance, shown)
+    return ordered(pattern, items, distance, (_written, _timed, _folded))
+
+
+def _written(part: CallPart) -> str:
+    return part.text
+
+
+def _folded(taken: Sequence[_Item]) -> str:
+    return counted(len(taken), "call")
 
 
 def _timed(item: _Item) -> str:
     return f"{item} {'for' if item.pending else 'in'} {lasted(item.took)}"
 
 
-def _counted(
-    expected: Mapping[str, int | str], text: str, items: Sequence[_Item], seen: Seen, shown: Sequence[int]
-) -> Verdict:
+def _counted(expected: Mapping[str, int | str], text: str, made: _Made) -> Verdict:
+    def count(items: Sequence[_Item], hopeful: bool) -> dict[str, int]:
+        return {key: sum(_is(part, item, made.time_scale, hopeful) for item in items) for key, part in parts.items()}
+
     parts = {key: part_of(key) for key in expected}
-    sure, hoped = (
-        {key: sum(_is(part, item, seen.time_scale, hopeful) for item in items) for key, part in parts.items()}
-        for hopeful in (False, True)
-    )
-    observed = ", ".join(f"{count} of {key}" for key, count in sure.items())
+    sure, hoped, more = count(made.items, False), count(made.items, True), count(made.unseen, True)
+    observed = ", ".join(f"{number} of {key}" for key, number in sure.items())
     ranges = {key: amount(wanted) for key, wanted in expected.items()}
-    if any(sure[key] > most or hoped[key] < least for key, (least, most) in ranges.items()):
-        return failed(text, observed, *shown)
+    if any(sure[key] > most or hoped[key] + more[key] < least for key, (least, most) in ranges.items()):
+        return failed(text, observed, *made.shown)
     if any(sure[key] < least or hoped[key] > most for key, (least, most) in ranges.items()):
-        return could_not_tell(text, f"{observed}; it goes on", *shown)
-    return passed(text, observed, *shown)
+        return could_not_tell(text, f"{observed}; {_GOES_ON}", *made.shown)
+    return passed(text, observed, *made.shown)
 
 
 def _is(part: CallPart, item: _Item, time_scale: float, hopeful: bool) -> bool:
     """Whether a call is what a part asks for; of one that goes on it is not known yet how long it takes: then only
     `hopeful` says yes."""
+    if item is _UNSEEN:
+        return hopeful and part.saw in (None, item.saw)
     if part.name not in ("any", item.name) or not _came(part, item):
         return False
     if not item.pending:

@@ -14,6 +14,7 @@ SHOWN_ROWS = 60
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
+Shown = tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def ordered(
     pattern: Sequence[Part | None],
     items: Sequence[Item],
     distance: Distance[Part, Item],
-    shown: tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]],
+    shown: Shown[Part, Item],
 ) -> Ordered:
     """Whether the items are those of the pattern, in its order. `shown` says how a part, an item, and what a `...` took
     are written."""
@@ -42,7 +43,7 @@ def _rows(
     pattern: Sequence[Part | None],
     items: Sequence[Item],
     pairs: Iterable[Pair],
-    shown: tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]],
+    shown: Shown[Part, Item],
 ) -> Iterator[Aligned]:
     of_part, of_item, of_run = shown
     for pair in pairs:

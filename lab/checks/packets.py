@@ -62,8 +62,15 @@ def _fit(pattern: Sequence[PacketPart | None], items: Sequence[_Item], seen: See
     def distance(part: PacketPart, item: _Item) -> int:
         return 0 if _is(part, item, seen.time_scale) else FAR - _is_kind(part, item)
 
-    shown = (lambda part: part.text, _timed, lambda taken: counted(len(taken), "packet"))
-    return ordered(pattern, items, distance, shown)
+    return ordered(pattern, items, distance, (_written, _timed, _folded))
+
+
+def _written(part: PacketPart) -> str:
+    return part.text
+
+
+def _folded(taken: Sequence[_Item]) -> str:
+    return counted(len(taken), "packet")
 
 
 def _timed(item: _Item) -> str:

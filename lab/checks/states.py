@@ -11,6 +11,7 @@ from lab.checks.ordered import listed, ordered
 from lab.checks.tables import is_chosen, wanted_socket
 from lab.history import Call, Note, Observation, SocketSeen
 from lab.model import StatesExpectation
+from lab.patterns import ANY_RUN
 from lab.patterns import states as parts_of
 from lab.states import Life, lives, may_have_passed
 from lab.wire import Endpoint, plain
@@ -89,7 +90,7 @@ def _of_chosen(one: StatesExpectation, seen: Seen) -> _Answer:
 def _of_life(wanted: Sequence[str], life: Life, seen: Seen) -> _Answer:
     observed = listed(life.states)
     answer = ordered(list(_with_others(wanted)), life.states, _distance, (str, str, ", ".join))
-    rows = tuple(row for row in answer.rows if row.expected or row.observed)
+    rows = tuple(row for row in answer.rows if row.observed or row.expected != ANY_RUN)
     shown = tuple(life.seen)
     if answer.fits:
         return _Answer(Outcome.PASS, observed, shown)

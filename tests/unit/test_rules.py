@@ -64,3 +64,23 @@ def test_a_wait_is_judged_as_what_it_waits_for() -> None:
     assert told(*pending, {"wait": "p", "expect": {"exit": 0}}) == [
         "expected exit with run, start, wait; observed it with call"
     ]
+
+
+def test_patterns_name_interfaces_of_the_host_that_looks() -> None:
+    ran = {"host": "client", "run": ["echo-client"]}
+    assert not told(ran | {"expect": {"packets": "> SYN on lan, < any on wan, ..., < RST on lo"}})
+    assert not told(ran | {"expect": {"packets": {"> SYN on wan": 1}}})
+    assert told(ran | {"expect": {"on": "server", "packets": "..., > SYN on wan"}}) == [
+        "server has no interface on 'wan'; did you mean 'lan'?"
+    ]
+
+
+def test_calls_are_a_program_s_or_a_call_s_and_states_an_attempt_s_or_chosen() -> None:
+    assert not told({"run": ["echo-client"], "expect": {"calls": "none", "states": "ESTAB, gone"}})
+    assert not told(call("s = socket()", expect={"calls": "socket = ok"}))
+    assert not told({"expect": {"states": {"port": 1, "passes": "LISTEN"}}})
+    assert not told({"firewall": "-F", "expect": {"states": [{"port": 1, "passes": "gone"}]}})
+    assert told({"run": ["ss"], "expect": {"calls": "none"}}, {"expect": {"states": "LISTEN"}}) == [
+        "expected calls with a program of the lab's; ss is a tool: nobody traces it",
+        "expected a chosen socket here, as in {port: 80, passes: LISTEN}, observed 'LISTEN'",
+    ]

@@ -27,6 +27,10 @@ def client(story: Story | None = None) -> Story:
 served = Story().program(1, "socket", *INET, result=3).program(2, "accept4", result=4, ended=9)
 served.program(10, "recvfrom", b"x", 1024, result=1, caller="7.4").program(11, "close", caller="7.4")
 serving = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None).look("start")
+stopped = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None)
+stopped = stopped.exit(499, 143, "stopped").look("start")
+threads = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None)
+threads = threads.program(3, "recvfrom", b"x", result=1, caller="8.4").look("start")
 looping = Story().program(1, "socket", *INET, result=3)
 for number in range(3):
     looping.program(2 + number, "recvfrom", error="EAGAIN", result=-1)
@@ -69,10 +73,13 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("..., recv = 0, close", ended(others)),
         ({"recv": 2, "recv >= 1": 1, "connect = ECONNREFUSED": 0, "any": 6}, ended(client())),
         ("socket, accept = ok, recv = 1, close", ended(served)),
-        ("socket, accept = pending", serving),
-        ("socket, accept after 400 ms", serving),
-        ("..., accept", serving),
-        ({"accept = pending": 1, "accept = ok": 0}, serving),
+        ("socket", serving),
+        ("socket, ...", serving),
+        ({"accept": 0, "socket": 1}, serving),
+        ("socket, accept = pending", stopped),
+        ("..., accept after 400 ms", stopped),
+        ({"accept = pending": 1, "accept = ok": 0}, stopped),
+        ("socket, accept = pending, recv = 1", threads),
         ({"recv = EAGAIN": ">= 2"}, ended(looping)),
         ("socket, connect, send, recv, recv, close", ended(paired)),
         ("socket, accept, recv = 0", ended(again)),
@@ -102,8 +109,14 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"recv": 1}, ended(client())),
         ({"recv = EAGAIN": ">= 4"}, ended(looping)),
         ("socket, accept = ok", serving),
-        ("socket, accept within 400 ms", serving),
-        ({"accept within 400 ms": 1}, serving),
+        ("socket, bind, accept", serving),
+        ("accept", serving),
+        ({"accept": 2}, serving),
+        ({"accept = ok": 1}, serving),
+        ("socket, accept = ok", stopped),
+        ("socket, accept within 400 ms", stopped),
+        ({"accept within 400 ms": 1}, stopped),
+        ("accept within 400 ms", pending),
         ("send = 4", sent.look()),
         ("connect = ok", progress),
         ("recv = 3", sent.look()),
@@ -118,10 +131,15 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("none", Story().look("wait")),
         ("none", Story().look()),
         ("socket, connect, close", refused().look("run")),
-        ("socket, accept after 1 s", serving),
-        ("socket, accept within 1 s", serving),
-        ({"accept after 1 s": 1}, serving),
-        ({"accept within 1 s": 0}, serving),
+        ("socket, accept", serving),
+        ("socket, accept = pending", serving),
+        ("..., any", Story().look("start")),
+        ({"accept": 1}, serving),
+        ({"any": ">= 2"}, serving),
+        ("accept after 1 s", pending),
+        ("accept within 1 s", pending),
+        ({"accept after 1 s": 1}, pending),
+        ({"accept within 1 s": 0}, pending),
         ("recv = 3", cut.look()),
         ({"...": 1}, ended(refused())),
         ("conect", ended(refused())),

@@ -28,6 +28,7 @@ def test_verdict(name: str, outcome: Outcome, expected: Any, seen: Seen) -> None
     assert (verdict.outcome, bool(verdict.expected), bool(verdict.observed)) == (outcome, True, True), verdict
     assert all(0 <= index < len(seen.history.observations) for index in verdict.evidence)
     assert len(verdict.observed) < 1000
+    assert not verdict.aligned or (verdict.outcome is not Outcome.PASS and not all(row.same for row in verdict.aligned))
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
