@@ -52,10 +52,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 }
 _API = {word: name for name, words in CALLS.items() for word in words}
 _SAME_ERRNO = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
-# Beside the platform's: the socket's own deadline, and what strace shows of a call that a signal interrupted.
-_ERRNOS = frozenset(
-    {*errno.errorcode.values(), *_SAME_ERRNO, "TIMEOUT", "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND"}
-)
+_ERRNOS = frozenset({*errno.errorcode.values(), *_SAME_ERRNO, "TIMEOUT"})  # TIMEOUT is the socket's own deadline
 
 STATES = (
     *("UNCONN", "LISTEN", "SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK"),

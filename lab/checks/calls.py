@@ -111,7 +111,17 @@ def _of_networks(made: Sequence[Call]) -> list[Call]:
             number = call.caller.rpartition(".")[2].partition("#")[0]
             handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
             kinds[call.caller] = handed[-1] if handed else True
-    return [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
+    ours = [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
+    return [call for index, call in enumerate(ours) if not (_interrupted(call) and _again(call, ours[index + 1 :]))]
+
+
+def _interrupted(call: Call) -> bool:
+    """Whether a signal came before it returned: the kernel begins it again, or the program ends."""
+    return (call.error or "").startswith("ERESTART")
+
+
+def _again(call: Call, later: Sequence[Call]) -> bool:
+    return any((other.caller, other.function) == (call.caller, call.function) for other in later)
 
 
 def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:
@@ -133,7 +143,7 @@ def _is_of_network(made: Call) -> bool:
 def _item(call: Call, seen: Seen) -> _Item:
     name = api_name(call.function)
     took = (seen.window[1] if call.ended is None else call.ended) - call.time
-    if call.ended is None:
+    if call.ended is None or _interrupted(call):
         return _Item(name, "pending", took)
     return _Item(name, error_of(call) or _number(name, call), took)
 

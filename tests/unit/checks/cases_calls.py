@@ -12,6 +12,10 @@ INET = ("AF_INET", "SOCK_STREAM|SOCK_CLOEXEC", "IPPROTO_IP")
 PAIR = ("AF_UNIX", "SOCK_STREAM", 0, "[5, 6]")
 
 
+def ended(story: Story) -> Seen:
+    return story.exit(1000).look("run")
+
+
 def refused(**fields: Any) -> Story:
     story = Story(**fields).program(1, "socket", *INET, result=3)
     return story.program(2, "connect", SERVER, 16, error="ECONNREFUSED", result=-1, ended=2.5).program(3, "close")
@@ -29,6 +33,8 @@ served.program(10, "recvfrom", b"x", 1024, result=1, caller="7.4").program(11, "
 serving = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None).look("start")
 stopped = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None)
 stopped = stopped.exit(499, 143, "stopped").look("start")
+interrupted = ended(Story().program(1, "accept4", error="ERESTARTSYS"))
+restarted = ended(Story().program(1, "accept4", error="ERESTARTSYS").program(3, "accept4", result=4))
 threads = Story(end=500).program(1, "socket", *INET, result=3).program(2, "accept4", ended=None)
 threads = threads.program(3, "recvfrom", b"x", result=1, caller="8.4").look("start")
 looping = Story().program(1, "socket", *INET, result=3)
@@ -58,10 +64,6 @@ a_tool = Story().exit(9).look("run", traced=False)
 others = client().program(5, "accept4", step=0, caller="3.3").program(6, "accept", host="server", caller="9.9")
 
 
-def ended(story: Story) -> Seen:
-    return story.exit(1000).look("run")
-
-
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("calls", PASS): [
         ("socket, connect = ECONNREFUSED, close", ended(refused())),
@@ -80,6 +82,8 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("..., accept after 400 ms", stopped),
         ({"accept = pending": 1, "accept = ok": 0}, stopped),
         ("socket, accept = pending, recv = 1", threads),
+        ("accept = pending", interrupted),
+        ("accept = ok", restarted),
         ({"recv = EAGAIN": ">= 2"}, ended(looping)),
         ("socket, connect, send, recv, recv, close", ended(paired)),
         ("socket, accept, recv = 0", ended(again)),
