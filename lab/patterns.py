@@ -89,6 +89,9 @@ class PacketPart:
     again: bool = False
     times: Times = Times()
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True)
 class CallPart:
@@ -99,6 +102,9 @@ class CallPart:
     name: str
     saw: str | Amount | None = None
     times: Times = Times()
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def seconds(text: str) -> float:

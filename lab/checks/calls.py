@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lab.align import FAR
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import ACCEPTS, as_of, call_of, exit_of, indices, lasted, untraced
-from lab.checks.ordered import Ordered, counted, listed, ordered
+from lab.checks.ordered import Ordered, counted, listed, ordered, said
 from lab.history import Call, Note, Value
 from lab.patterns import CallPart, amount, api_name
 from lab.patterns import call as part_of
@@ -55,9 +55,7 @@ class _Made:
 def calls(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
     """The step's calls in their order; `none`; or how many of each kind there were. Of a program, those on its TCP and
     UDP sockets; while it runs, those that have returned."""
-    text = (
-        expected if isinstance(expected, str) else ", ".join(f"{count} of {item}" for item, count in expected.items())
-    )
+    text = said(expected)
     made = _made(seen)
     if isinstance(made, str):
         return could_not_tell(text, made)
@@ -184,15 +182,7 @@ def _fit(pattern: Sequence[CallPart | None], items: Sequence[_Item], time_scale:
     def distance(part: CallPart, item: _Item) -> int:
         return 0 if _is(part, item, time_scale, hopeful) else FAR - (part.name in ("any", item.name))
 
-    return ordered(pattern, items, distance, (_written, _timed, _folded))
-
-
-def _written(part: CallPart) -> str:
-    return part.text
-
-
-def _folded(taken: Sequence[_Item]) -> str:
-    return counted(len(taken), "call")
+    return ordered(pattern, items, distance, _timed, lambda taken: counted(len(taken), "call"))
 
 
 def _timed(item: _Item) -> str:

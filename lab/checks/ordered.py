@@ -1,6 +1,6 @@
 """An ordered pattern against what was seen: whether it fits, and the rows that show where it does not."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -14,7 +14,6 @@ SHOWN_ROWS = 60
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
-Shown = tuple[Callable[[Part], str], Callable[[Item], str], Callable[[Sequence[Item]], str]]
 
 
 @dataclass(frozen=True)
@@ -29,30 +28,31 @@ def ordered(
     pattern: Sequence[Part | None],
     items: Sequence[Item],
     distance: Distance[Part, Item],
-    shown: Shown[Part, Item],
+    of_item: Callable[[Item], str],
+    of_run: Callable[[Sequence[Item]], str],
 ) -> Ordered:
-    """Whether the items are those of the pattern, in its order. `shown` says how a part, an item, and what a `...` took
-    are written."""
+    """Whether the items are those of the pattern, in its order. `of_item` says how an item is written in a row,
+    `of_run` how those are that a `...` took."""
     pairs = align(pattern, items, distance)
     if all(pair.same for pair in pairs):
         return Ordered(True)
-    return Ordered(False, tuple(_cut(_rows(pattern, items, pairs, shown), len(pairs))))
+    return Ordered(False, tuple(_cut(_rows(pattern, items, pairs, of_item, of_run), len(pairs))))
 
 
 def _rows(
     pattern: Sequence[Part | None],
     items: Sequence[Item],
     pairs: Iterable[Pair],
-    shown: Shown[Part, Item],
+    of_item: Callable[[Item], str],
+    of_run: Callable[[Sequence[Item]], str],
 ) -> Iterator[Aligned]:
-    of_part, of_item, of_run = shown
     for pair in pairs:
         part = None if pair.part is None else pattern[pair.part]
         taken = items[pair.items.start : pair.items.stop]
         if pair.part is not None and part is None:
             yield Aligned(ANY_RUN, of_run(taken) if taken else "", pair.same)
         else:
-            yield Aligned("" if part is None else of_part(part), "".join(map(of_item, taken)), pair.same)
+            yield Aligned("" if part is None else str(part), "".join(map(of_item, taken)), pair.same)
 
 
 def _cut(rows: Iterator[Aligned], count: int) -> Iterator[Aligned]:
@@ -60,6 +60,13 @@ def _cut(rows: Iterator[Aligned], count: int) -> Iterator[Aligned]:
     yield from islice(rows, SHOWN_ROWS)
     if count > SHOWN_ROWS:
         yield Aligned("", f"({count - SHOWN_ROWS:,} more rows)", False)
+
+
+def said(expected: str | Mapping[str, int | str]) -> str:
+    """A pattern, or how many of each kind are expected."""
+    if isinstance(expected, str):
+        return expected
+    return ", ".join(f"{count} of {item}" for item, count in expected.items())
 
 
 def counted(number: int, what: str) -> str:

@@ -7,7 +7,7 @@ from lab.align import FAR
 from lab.attempts import TOLERANCE
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import Talk, asleep, evidence_of_talks, lasted, talks_of, watched
-from lab.checks.ordered import Ordered, counted, listed, ordered
+from lab.checks.ordered import Ordered, counted, listed, ordered, said
 from lab.history import Packet
 from lab.patterns import PacketPart, amount
 from lab.patterns import packet as part_of
@@ -31,9 +31,7 @@ class _Item:
 @check("packets", "run", "start", "call", "wait")
 def packets(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
     """The packets of each attempt, in their order; `none`; or how many of each kind there were in all."""
-    text = (
-        expected if isinstance(expected, str) else ", ".join(f"{count} of {item}" for item, count in expected.items())
-    )
+    text = said(expected)
     talks = talks_of(seen)
     if isinstance(talks, str):
         return could_not_tell(text, talks)
@@ -62,15 +60,7 @@ def _fit(pattern: Sequence[PacketPart | None], items: Sequence[_Item], seen: See
     def distance(part: PacketPart, item: _Item) -> int:
         return 0 if _is(part, item, seen.time_scale) else FAR - _is_kind(part, item)
 
-    return ordered(pattern, items, distance, (_written, _timed, _folded))
-
-
-def _written(part: PacketPart) -> str:
-    return part.text
-
-
-def _folded(taken: Sequence[_Item]) -> str:
-    return counted(len(taken), "packet")
+    return ordered(pattern, items, distance, _timed, lambda taken: counted(len(taken), "packet"))
 
 
 def _timed(item: _Item) -> str:

@@ -89,7 +89,7 @@ def _of_chosen(one: StatesExpectation, seen: Seen) -> _Answer:
 
 def _of_life(wanted: Sequence[str], life: Life, seen: Seen) -> _Answer:
     observed = listed(life.states)
-    answer = ordered(list(_with_others(wanted)), life.states, _distance, (str, str, ", ".join))
+    answer = ordered(list(_with_others(wanted)), life.states, _distance, str, ", ".join)
     rows = tuple(row for row in answer.rows if row.observed or row.expected != ANY_RUN)
     shown = tuple(life.seen)
     if answer.fits:
