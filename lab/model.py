@@ -232,7 +232,8 @@ class Expectation(Model):
         None
     )
     packets: Packets | Annotated[dict[PacketKind, Amount], Field(min_length=1)] | None = Field(
-        None, description='the attempts\' packets in order ("> SYN, < RST, ..."), none, or counts ({"> SYN": 3})'
+        None,
+        description='the attempts\' packets in order ("> SYN, < RST within 5 ms on lan, ..."), none, or counts',
     )
     ttl: Annotated[int, Field(ge=1, le=255)] | None = Field(
         None, description="of the packets that came from the caller"

@@ -22,14 +22,15 @@ _NUMBER = r"[0-9]{1,18}"
 _OPTIONS = ("on", "again", "after", "within")
 _NOT_AN_OPTION = rf"(?!(?:{'|'.join(_OPTIONS)})\b)"
 _DETAIL = rf"(?: {_NOT_AN_OPTION}[a-z0-9-]+)?"
-_KINDS = ("any", "SYN", "SYN-ACK", "ACK", "RST", "FIN", "DATA", "ICMP", "ARP")
+_DETAILED = ("ICMP", "ARP", "DNS")
+_KINDS = ("any", "SYN", "SYN-ACK", "ACK", "RST", "FIN", "DATA", *_DETAILED)
 _SAW = rf"(?: ?= ?(?:E[A-Z0-9]+|TIMEOUT|ok|pending|(?:[<>]=? ?)?{_NUMBER}(?: ?\.\. ?{_NUMBER})?)| ?[<>]=? ?{_NUMBER})?"
 _TIMED = rf"(?: (?:after|within) {_TIMES})*"
 
 DURATION = _TIME
 AMOUNT = rf"(?:>=|<=|>|<)? ?{_NUMBER}(?: ?\.\. ?{_NUMBER})?"
 PACKET = (
-    rf"[<>] ?(?:any|SYN|SYN-ACK|ACK|RST|FIN|DATA|ICMP{_DETAIL}|ARP{_DETAIL})"
+    rf"[<>] ?(?:any|SYN|SYN-ACK|ACK|RST|FIN|DATA|(?:ICMP|ARP|DNS){_DETAIL})"
     rf"(?: (?:on [a-z][a-z0-9-]*|again|(?:after|within) {_TIMES}))*"
 )
 CALL = rf"[a-z][a-z0-9_]*{_SAW}{_TIMED}"
@@ -80,7 +81,7 @@ class Times:
 @dataclass(frozen=True)
 class PacketPart:
     """One packet: `> ICMP port-unreachable on lan again after 1 s`. `way` is > or <; an empty `interface` is any;
-    `again` asks for a retransmission; `times` count from the packet before."""
+    `again` asks for a retransmission; `times` count from the packet before, `after 1 s..2 s` is as good as both."""
 
     text: str
     way: str
@@ -155,7 +156,7 @@ def packet(text: str) -> PacketPart:
     way, kind, detail, rest = match[1], match[2], match[3] or "", match[4]
     if kind not in _KINDS:
         raise ValueError(f"{form}, observed {text!r}{did_you_mean(kind.upper(), _KINDS)}")
-    if not re.fullmatch(_DETAIL, detail) or rest or (detail and kind not in ("ICMP", "ARP")):
+    if not re.fullmatch(_DETAIL, detail) or rest or (detail and kind not in _DETAILED):
         raise ValueError(_wrong_option(head.removeprefix(way).strip(), kind, _OPTIONS))
     interface = options.get("on", "")
     if "on" in options and not re.fullmatch(r"[a-z][a-z0-9-]*", interface):

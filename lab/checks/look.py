@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lab.attempts import TOLERANCE, Attempt, attempts, packets_of
 from lab.checks.base import Seen
 from lab.history import Call, Exit, Note, Observation, Packet, Tap
-from lab.wire import Endpoint, awake, flows
+from lab.wire import Endpoint, awake, flows, is_address
 
 ACCEPTS = ("accept", "accept4")
 SHOWN = 16
@@ -22,6 +22,14 @@ def tried(seen: Seen) -> tuple[Attempt, ...] | str:
     found = attempts(seen.history, seen.step, seen.window[1])
     made = tuple(one for one in found if one.host == seen.host and one.started <= seen.window[1])
     return made or "no attempt to connect was seen in this step; does it connect at all?"
+
+
+def far_end(attempt: Attempt) -> Endpoint:
+    """Where it went, also where the call named a host: the packets tell the address."""
+    if is_address(attempt.remote[0]) or not attempt.packets:
+        return attempt.remote
+    found = flows(attempt.packets, attempt.remote)
+    return found[0].remote if found else attempt.remote
 
 
 def untraced(seen: Seen) -> str:

@@ -9,7 +9,7 @@ from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import Talk, asleep, evidence_of_talks, lasted, talks_of, watched
 from lab.checks.ordered import Ordered, counted, listed, ordered, said
 from lab.history import Packet
-from lab.patterns import PacketPart, amount
+from lab.patterns import PacketPart, Times, amount
 from lab.patterns import packet as part_of
 from lab.patterns import packets as parts_of
 from lab.segments import segments
@@ -77,7 +77,9 @@ def _counted(expected: Mapping[str, int | str], text: str, talks: Sequence[Talk]
     awake = all(watched(seen, talk.started, talk.ended) for talk in talks)
     too_many = any(counts[key] > most for key, (_, most) in ranges.items())
     too_few = any(counts[key] < least for key, (least, _) in ranges.items())
-    if not awake and not too_many and (too_few or any(most != float("inf") for _, most in ranges.values())):
+    timed = any(part.times != Times() for part in parts.values())  # what was missed would change what is long after
+    open_above = all(most == float("inf") for _, most in ranges.values())
+    if not awake and (timed or (not too_many and (too_few or not open_above))):
         return could_not_tell(text, asleep(seen, observed), *evidence_of_talks(seen, talks))
     return (failed if too_many or too_few else passed)(text, observed, *evidence_of_talks(seen, talks))
 
@@ -125,9 +127,8 @@ def _is(part: PacketPart, item: _Item, time_scale: float) -> bool:
 
 
 def _is_kind(part: PacketPart, item: _Item) -> bool:
-    """`ICMP` and `ARP` alone are all of theirs; `any` is all but ARP, which asks for a neighbour and is no part of the
-    talk."""
+    """A kind without a detail (`ICMP`, `ARP`) is all of theirs; `any` is all but ARP, which asks for a neighbour and is
+    no part of the talk."""
     if part.kind == "any":
         return part.way == item.way and not item.kind.startswith("ARP")
-    wide = part.kind in ("ICMP", "ARP") and item.kind.startswith(part.kind)
-    return part.way == item.way and (part.kind == item.kind or wide)
+    return part.way == item.way and f"{item.kind} ".startswith(f"{part.kind} ")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab.align import FAR
 from lab.attempts import TOLERANCE, Attempt
 from lab.checks.base import Aligned, Outcome, Seen, Verdict, check
-from lab.checks.look import asleep, exit_of, indices, tried, watched
+from lab.checks.look import asleep, exit_of, far_end, indices, tried, watched
 from lab.checks.ordered import listed, ordered
 from lab.checks.tables import is_chosen, wanted_socket
 from lab.history import Call, Note, Observation, SocketSeen
@@ -55,7 +55,9 @@ def _of_attempts(wanted: Sequence[str], seen: Seen) -> list[_Answer]:
 def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Sequence[Life], seen: Seen) -> _Answer:
     if attempt.local is None:
         return _Answer(Outcome.ERROR, "the attempt's own port is not known, so its socket is not either", attempt.calls)
-    ends = (attempt.local, attempt.remote) if seen.on == seen.host else (attempt.remote, attempt.local)
+    ends = (attempt.local, far_end(attempt))
+    if seen.on != seen.host:
+        ends = ends[::-1]
     ours = [life for life in known if _connects(life, *ends)]
     begun = [life for life in ours if life.seen[0].time >= attempt.started - TOLERANCE]
     before = [life for life in ours if not life.gone or life.seen[-1].time >= attempt.started]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from lab.attempts import Attempt
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import (
     ACCEPTS,
@@ -11,6 +10,7 @@ from lab.checks.look import (
     asleep,
     call_of,
     evidence_of_talks,
+    far_end,
     indices,
     talks_of,
     tried,
@@ -18,7 +18,7 @@ from lab.checks.look import (
 )
 from lab.checks.tables import same_address
 from lab.history import Call, Observation
-from lab.wire import Endpoint, flows, is_address, outbound
+from lab.wire import Endpoint, outbound
 
 _ASKING = (*ACCEPTS, "getpeername", "getsockname", "recvfrom")
 
@@ -73,7 +73,7 @@ def _far_ends(seen: Seen) -> list[tuple[Endpoint | None, Observation]]:
     if seen.on == seen.host:
         made = tried(seen)
         if not isinstance(made, str):
-            return [(_resolved(attempt), attempt.calls[0]) for attempt in made]
+            return [(far_end(attempt), attempt.calls[0]) for attempt in made]
     return [(call.remote, call) for call in _asked(seen)]
 
 
@@ -83,14 +83,6 @@ def _near_ends(seen: Seen) -> list[tuple[Endpoint | None, Observation]]:
         if not isinstance(made, str):
             return [(attempt.local, attempt.calls[0]) for attempt in made]
     return [(call.local, call) for call in _asked(seen)]
-
-
-def _resolved(attempt: Attempt) -> Endpoint:
-    """Where it went, also where the call named a host: the packets tell the address."""
-    if is_address(attempt.remote[0]) or not attempt.packets:
-        return attempt.remote
-    found = flows(attempt.packets, attempt.remote)
-    return found[0].remote if found else attempt.remote
 
 
 def _asked(seen: Seen) -> tuple[Call, ...]:

@@ -184,3 +184,12 @@ def test_another_host_may_look() -> None:
 def test_a_case_that_was_skipped_says_why() -> None:
     report = skipped(plan_of("call: s = socket()"), "no ipv6")
     assert (report.outcome, report.skipped, report.steps) == (Outcome.SKIPPED, "no ipv6", ())
+
+
+def test_a_program_without_calls_has_none_only_where_it_was_traced() -> None:
+    plan = plan_of("run: [echo-client], expect: {calls: none}")
+    seen = done(0, Exit("server", 50, 0, 0))
+    assert judged(plan, seen).outcome is PASS
+    assert judged(plan, seen, [Note("server", 5, "trace", 0, "no strace")]).outcome is ERROR
+    untraced = plan.steps[0].model_copy(update={"trace": False})
+    assert judged(plan.model_copy(update={"steps": (untraced,)}), seen).outcome is ERROR

@@ -90,6 +90,7 @@ SYN, RST = PacketPart("> SYN", ">", "SYN"), PacketPart("< RST", "<", "RST")
         (">SYN-ACK", (PacketPart(">SYN-ACK", ">", "SYN-ACK"),)),
         ("< ICMP", (PacketPart("< ICMP", "<", "ICMP"),)),
         ("> ARP who-has", (PacketPart("> ARP who-has", ">", "ARP who-has"),)),
+        ("> DNS query", (PacketPart("> DNS query", ">", "DNS query"),)),
     ],
 )
 def test_packets(text: str, expected: tuple[PacketPart | None, ...]) -> None:

@@ -30,7 +30,7 @@ def test_the_shipped_scenarios_fit(path: Path) -> None:
 
 
 NOUNS = (model.Network, model.Host, model.Step, model.Expectation, model.TextExpectation)
-MORE = (model.ListeningExpectation, model.SocketExpectation)
+MORE = (model.ListeningExpectation, model.SocketExpectation, model.StatesExpectation)
 
 
 @pytest.mark.parametrize("noun", [*NOUNS, *MORE], ids=lambda noun: noun.__name__)
@@ -62,7 +62,9 @@ GOOD: dict[str, Any] = {
                 "listening": {"port": 1},
                 "sockets": [{"count": "2..3", "recv-q": 1}],
                 "counters": {"x": 1},
-                "packets": "> SYN, < RST, ...",
+                "packets": "> SYN, > SYN again after 900 ms..1.5 s on lan, < RST, ...",
+                "calls": {"recv = EAGAIN": ">= 1", "connect within 3 s": 1},
+                "states": [{"port": 80, "passes": "LISTEN, gone"}],
                 "ttl": 64,
                 "interface": "lo",
                 "errno": "EPIPE",
@@ -148,6 +150,12 @@ def test_the_good_one_is_good() -> None:
         ((*EXPECT, "counters"), {}),
         ((*EXPECT, "packets"), "> SIN"),
         ((*EXPECT, "packets"), {"> SIN": 1}),
+        ((*EXPECT, "packets"), "> SYN within 3"),
+        ((*EXPECT, "calls"), "recv = many"),
+        ((*EXPECT, "calls"), {"...": 1}),
+        ((*EXPECT, "states"), "ESTABLISHED"),
+        ((*EXPECT, "states"), [{"port": 80}]),
+        ((*EXPECT, "states"), {"port": 80, "passes": "..."}),
         ((*EXPECT, "ttl"), 0),
         ((*EXPECT, "interface"), 3),
         ((*EXPECT, "errno"), "refused"),

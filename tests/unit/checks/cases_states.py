@@ -59,6 +59,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("SYN-SENT, ESTAB", reused.look()),
         ("SYN-RECV, ESTAB, CLOSE-WAIT, LAST-ACK, gone", serves("SYN-RECV", "ESTAB", "CLOSE-WAIT", "LAST-ACK", "gone")),
         ("ESTAB", mapped),
+        ("ESTAB", Story().call(1, remote=("server", 80)).handshake(1.1).states(2, "ESTAB").look()),
         ("UNCONN, ESTAB", before),
         (chosen("LISTEN"), table("LISTEN")),
         (chosen("LISTEN, gone"), table("LISTEN", "gone")),

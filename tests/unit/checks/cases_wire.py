@@ -145,6 +145,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("> SYN", slept),
         ({"> SYN": 1}, slept),
         ({"> SYN": ">= 2"}, slept),
+        ({"> SYN after 900 ms": 0}, dozing),
         ({"SYN": 1}, three),
         ("> SYN wihtin 3 s", three),
         ("> SYN, > SYN within 900 ms, > SYN", dozing),
