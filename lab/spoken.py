@@ -4,15 +4,15 @@ System calls are spoken as the guide's readers know them: `recv` for recvfrom, `
 """
 
 from lab.history import Call, Value
+from lab.patterns import api_name
 from lab.tries import error_of
 
-SPOKEN = {"accept4": "accept", "recvfrom": "recv", "recvmsg": "recv", "sendto": "send", "sendmsg": "send"}
 SHOWN_BYTES, SHOWN_WORDS = 24, 60
 
 
 def spoken(call: Call) -> str:
-    """The call by the API's name: `recv` for recvfrom, `accept` for accept4."""
-    return SPOKEN.get(call.function, call.function)
+    """The call by the API's name, as in a step; of a traced program, `recv` for recvfrom, `accept` for accept4."""
+    return api_name(call.function) if call.program else call.function
 
 
 def asked(call: Call) -> str:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 from lab.addressing import Interface
 from lab.history import Call, Exit, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
+from lab.netcalls import network_calls
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
 from lab.spoken import answered, asked, spoken
 from lab.tries import error_of
 from lab.wire import ends, label, matches, noise
 
-OTHER_FAMILIES = ("AF_UNIX", "AF_NETLINK", "AF_PACKET")
 LATE = 3_000_000  # ns by which strace's end of a call may be too early
 CAUSES_FIRST = {"step": 0, "packet": 1}
 LONGEST = 1000  # bytes of an output that may be told
@@ -138,7 +138,7 @@ def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
 
 
 def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
-    calls = network_calls(history)
+    calls = _of_networks(history)
     true_end = _true_ends(history, calls)
     for call in calls:
         place = (places[id(call)],)
@@ -149,19 +149,15 @@ def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
             yield Event("return", true_end(call), call.host, words, place, failed=is_failure(call))
 
 
-def network_calls(history: History) -> list[Call]:
-    """The calls on sockets of the Internet's families, in the order of their beginnings."""
-    others: set[tuple[str, int | None, str]] = set()
-    found = []
+def _of_networks(history: History) -> list[Call]:
+    """The calls of steps, and those of programs on TCP and UDP sockets, in the order of their beginnings."""
+    programs: dict[tuple[str, int], list[Call]] = defaultdict(list)
     for call in history.all(Call):
-        whose = (call.host, call.step if call.program else None, call.caller)
-        if call.function in ("socket", "socketpair"):
-            others.discard(whose)
-            if any(family in repr(call.arguments) for family in OTHER_FAMILIES):
-                others.add(whose)
-        if whose not in others:
-            found.append(call)
-    return found
+        if call.program:
+            programs[call.host, call.step].append(call)
+    traced = (call for made in programs.values() for call in network_calls(made))
+    steps = (call for call in history.all(Call) if not call.program)
+    return sorted([*traced, *steps], key=lambda call: call.time)
 
 
 def is_failure(call: Call) -> bool:

@@ -1,14 +1,14 @@
 """What was asked of the socket API, and what came of it: the calls of a step in their order, none, or counts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.align import FAR
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
-from lab.checks.look import ACCEPTS, as_of, call_of, exit_of, indices, lasted, untraced
+from lab.checks.look import as_of, call_of, exit_of, indices, lasted, untraced
 from lab.checks.ordered import Ordered, counted, listed, ordered, said
 from lab.history import Call, Note, Value
+from lab.netcalls import network_calls
 from lab.patterns import CallPart, amount, api_name
 from lab.patterns import call as part_of
 from lab.patterns import calls as parts_of
@@ -16,7 +16,6 @@ from lab.tries import error_of
 
 _TALKS = ("send", "recv")
 _GOES_ON = "what has not returned cannot be judged before its end"
-_MAKERS = ("socket", "socketpair")
 
 
 @dataclass(frozen=True)
@@ -97,19 +96,8 @@ def _found(seen: Seen) -> Sequence[Call] | str:
 
 
 def _of_networks(made: Sequence[Call]) -> list[Call]:
-    """Those on TCP and UDP sockets, in the order of their beginnings.
-
-    A socket that the program did not make was accepted, or is one of a pair: whoever handed its number out last tells.
-    """
-    made = sorted(made, key=lambda call: call.time)
-    kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
-    births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
-    for call in made:
-        if call.caller not in kinds:
-            number = call.caller.rpartition(".")[2].partition("#")[0]
-            handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
-            kinds[call.caller] = handed[-1] if handed else True
-    ours = [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
+    """Those on TCP and UDP sockets; one that a signal interrupted is told once."""
+    ours = network_calls(made)
     return [call for index, call in enumerate(ours) if not (_interrupted(call) and _again(call, ours[index + 1 :]))]
 
 
@@ -120,22 +108,6 @@ def _interrupted(call: Call) -> bool:
 
 def _again(call: Call, later: Sequence[Call]) -> bool:
     return any((other.caller, other.function) == (call.caller, call.function) for other in later)
-
-
-def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:
-    """(when, number, whether it is of a network) of the sockets that a call handed out, beside `socket`."""
-    if call.ended is None or call.error:
-        return []
-    if call.function in ACCEPTS and isinstance(call.result, int):
-        return [(call.ended, call.result, kinds.get(call.caller, True))]
-    if call.function == "socketpair" and call.arguments:
-        return [(call.ended, int(number), False) for number in re.findall(r"\d{1,9}", str(call.arguments[-1]))]
-    return []
-
-
-def _is_of_network(made: Call) -> bool:
-    family, kind = (*map(str, made.arguments), "", "")[:2]
-    return family in ("AF_INET", "AF_INET6") and bool(re.search("SOCK_STREAM|SOCK_DGRAM", kind))
 
 
 def _item(call: Call, seen: Seen) -> _Item:

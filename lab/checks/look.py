@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from lab.attempts import TOLERANCE, Attempt, attempts, packets_of
 from lab.checks.base import Seen
 from lab.history import Call, Exit, Note, Observation, Packet, Tap
+from lab.netcalls import ACCEPTS
 from lab.wire import Endpoint, awake, flows, is_address
 
-ACCEPTS = ("accept", "accept4")
 SHOWN = 16
 
 

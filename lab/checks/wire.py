@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import (
-    ACCEPTS,
     Talk,
     accepts,
     asleep,
@@ -18,6 +17,7 @@ from lab.checks.look import (
 )
 from lab.checks.tables import same_address
 from lab.history import Call, Observation
+from lab.netcalls import ACCEPTS
 from lab.wire import Endpoint, outbound
 
 _ASKING = (*ACCEPTS, "getpeername", "getsockname", "recvfrom")

@@ -158,7 +158,8 @@ def test_a_named_sockets_call_ends_when_it_said() -> None:
 
 def test_calls_of_other_families_are_none_of_the_networks() -> None:
     story = Story().program(1, "socket", "AF_UNIX", "SOCK_STREAM", 0, result=3)
-    story.program(3, "connect", "/run/nscd", ended=4).program(5, "socket", "AF_INET", "SOCK_STREAM", 0, result=3)
+    story.program(3, "connect", "/run/nscd", ended=4)
+    story.program(5, "socket", "AF_INET", "SOCK_STREAM", 0, result=3, caller="7.3#2")
     assert told(events(story)) == ["call socket(TCP) = ok (1 ms)"]
 
 

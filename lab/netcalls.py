@@ -1,0 +1,41 @@
+"""Which of a program's calls are on TCP and UDP sockets: name services and the like have sockets of their own. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from lab.history import Call
+
+ACCEPTS = ("accept", "accept4")
+_MAKERS = ("socket", "socketpair")
+
+
+def network_calls(made: Iterable[Call]) -> list[Call]:
+    """Those of one program, in the order of their beginnings.
+
+    A socket that the program did not make was accepted, or is one of a pair: whoever handed its number out last tells.
+    """
+    made = sorted(made, key=lambda call: call.time)
+    kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
+    births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
+    for call in made:
+        if call.caller not in kinds:
+            number = call.caller.rpartition(".")[2].partition("#")[0]
+            handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
+            kinds[call.caller] = handed[-1] if handed else True
+    return [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
+
+
+def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:
+    """(when, number, whether it is of a network) of the sockets that a call handed out, beside `socket`."""
+    if call.ended is None or call.error:
+        return []
+    if call.function in ACCEPTS and isinstance(call.result, int):
+        return [(call.ended, call.result, kinds.get(call.caller, True))]
+    if call.function == "socketpair" and call.arguments:
+        return [(call.ended, int(number), False) for number in re.findall(r"\d{1,9}", str(call.arguments[-1]))]
+    return []
+
+
+def _is_of_network(made: Call) -> bool:
+    family, kind = (*map(str, made.arguments), "", "")[:2]
+    return family in ("AF_INET", "AF_INET6") and bool(re.search("SOCK_STREAM|SOCK_DGRAM", kind))
