@@ -1,0 +1,245 @@
+"""Plan + History -> Transcript: what happened, step by step, without what differs between any two runs. Pure.
+
+    names    what chance gave (addresses, ports), named
+    calls    what was asked of sockets
+    packets  what went over the wires
+    output   what programs wrote
+    blocks   lines in a canonical order
+
+Left out: times, process ids, descriptors, sequence numbers, and what scheduling alone decides, as each module says.
+What a connection, a socket or a program did stands in the step that began it, whenever it happened. Two transcripts
+are compared by `diff`.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.attempts import Attempt, attempts
+from lab.history import Call, Exit, History, Note, Packet, SocketRow, Sockets, SocketSeen
+from lab.judge import Report, StepReport, judge
+from lab.plan import SYSCTLS, Plan, PlannedHost, PlannedStep
+from lab.transcript import output, packets
+from lab.transcript.blocks import Block, told
+from lab.transcript.calls import ACCEPTED, as_of, is_stream, sockets, steps_own
+from lab.transcript.names import Names, names_of
+from lab.wire import Endpoint, is_syn, plain, unanswered
+
+SET_UP, BESIDE = "the hosts", "beside the steps"
+_SYNS = re.compile(r"^(\d+) SYNs?, then")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A step, or what belongs to none: its heading and the lines below. `number` is the step's in the file, from 0; -1
+    for the hosts and for what stands beside the steps."""
+
+    number: int
+    heading: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A case; `skipped` is the reason why it was not run."""
+
+    scenario: str
+    case: str
+    sections: tuple[Section, ...] = ()
+    skipped: str = ""
+
+    def __str__(self) -> str:
+        """All of it as text; what is below a heading stands deeper."""
+        lines = [f"{self.scenario}.{self.case}" + (f": skipped, {self.skipped}" if self.skipped else "")]
+        for section in self.sections:
+            number = f"{section.number + 1}. " if section.number >= 0 else ""
+            lines += ["", f"{number}{section.heading}", *(f"   {line}" for line in section.lines)]
+        return "\n".join(lines) + "\n"
+
+
+def skipped(plan: Plan, reason: str) -> Transcript:
+    """The transcript of a case that was not run."""
+    return Transcript(plan.scenario, plan.case, skipped=reason)
+
+
+def transcript(plan: Plan, history: History, report: Report | None = None) -> Transcript:
+    """The transcript of a case that was run; `report` is judged where it is not given."""
+    case = _Case(plan, history)
+    report = report or judge(plan, history)
+    steps = [
+        Section(planned.number, case.names.text(planned.text), tuple(case.step(planned, judged)))
+        for planned, judged in zip(plan.steps, report.steps, strict=True)
+    ]
+    beside = tuple(case.beside(report.problems))
+    sections = (
+        Section(-1, SET_UP, tuple(_set_up(plan, case.names))),
+        *steps,
+        *([Section(-1, BESIDE, beside)] if beside else []),
+    )
+    return Transcript(plan.scenario, plan.case, sections)
+
+
+def _set_up(plan: Plan, names: Names) -> Iterator[str]:
+    for host in plan.hosts:
+        yield f"{host.name} on {', '.join(face.network + ' with IPv6' * bool(face.ipv6) for face in host.interfaces)}"
+        yield from (f"  route to {names.text(route.to)} over {names.text(route.via)}" for route in host.routes)
+        yield from (f"  {key} = {value}" for key, value in _unusual(host))
+
+
+def _unusual(host: PlannedHost) -> list[tuple[str, str]]:
+    return sorted((key, value) for key, value in host.sysctls.items() if SYSCTLS.get(key) != value)
+
+
+class _Case:
+    """What the steps of one case share."""
+
+    def __init__(self, plan: Plan, history: History) -> None:
+        self.plan, self.history, self.names = plan, history, names_of(plan, history)
+        self.end = max((note.time for note in history.all(Note) if note.what in ("step-end", "problem")), default=0)
+        self.begins = sorted((note.time, note.step) for note in history.all(Note) if note.what == "step-begin")
+        self.loose = _loose(plan.steps)
+        self.calls: dict[int, list[Call]] = defaultdict(list)
+        for call in as_of(history, self.end):
+            self.calls[call.step].append(call)
+        self.attempts = {planned.number: attempts(history, planned.number, self.end) for planned in plan.steps}
+        self.loose_ends = set(self._loose_ends())
+        self.talks = self._talks()
+
+    def step(self, planned: PlannedStep, judged: StepReport) -> Iterator[str]:
+        """The lines of a step."""
+        number = planned.number
+        if judged.started is None:
+            yield "not reached"
+            return
+        if judged.problem:
+            yield f"problem: {self.names.text(judged.problem)}"
+        yield from self._notes(number)
+        yield from told((f"attempt to {self._attempted(attempt)}",) for attempt in self.attempts[number])
+        yield from self._calls(planned)
+        yield from told(self.talks.get(number, []))
+        yield from self._unheard(number)
+        yield from self._exit(number)
+        for item in judged.judgements:
+            where = f" on {item.on}" if item.on != judged.host else ""
+            yield f"{item.check}{where}: {item.verdict.outcome}"
+
+    def beside(self, problems: Sequence[str]) -> Iterator[str]:
+        """What belongs to no step."""
+        yield from (f"problem: {self.names.text(problem)}" for problem in problems)
+        yield from self._notes(-1)
+        yield from told(self.talks.get(-1, []))
+        yield from sorted(set(self._listeners()))
+
+    def _notes(self, step: int) -> Iterator[str]:
+        for note in self.history.all(Note):
+            if note.step == step and note.what in ("trace", "truncated", "output"):
+                lead = "calls not seen" if note.what == "trace" else note.what
+                yield f"{lead}: {self.names.text(note.text)}"
+
+    def _attempted(self, attempt: Attempt) -> str:
+        """`server.lan:80: refused, ECONNREFUSED: RST from server.lan:80 on lan`"""
+        error = f", {attempt.error}" if attempt.error else ""
+        why = _SYNS.sub(lambda match: "SYN, then" if match[1] == "1" else "SYN, SYN again, then", attempt.why)
+        return f"{self.names.end(attempt.remote)}: {attempt.outcome}{error}: {self.names.text(why)}"
+
+    def _calls(self, planned: PlannedStep) -> Iterator[str]:
+        calls = self.calls[planned.number]
+        yield from steps_own([call for call in calls if not call.program], self.names)
+        blocks = sockets([call for call in calls if call.program], self.names, planned.number in self.loose)
+        yield from told(blocks)
+        connected = sum(len(block) > 1 and _is_connected(block) for block in blocks)
+        streams = any(is_stream([call]) for call in calls if call.function == "socket")
+        yield from output.written(self.history, planned, self.end, self.names, streams=streams, several=connected > 1)
+
+    def _exit(self, number: int) -> Iterator[str]:
+        """How the program ended. Whether one that nobody waits for ends in time, or is ended, depends on who is faster."""
+        for seen in self.history.all(Exit):
+            if seen.step == number and not (number in self.loose and (seen.because or seen.code == 0)):
+                yield f"exit {seen.code}" + f" ({seen.because})" * bool(seen.because)
+
+    def _unheard(self, number: int) -> Iterator[str]:
+        """The neighbours that were asked for in this step, and never answered."""
+        begin = next(time for time, step in self.begins if step == number)
+        until = min((time for time, _ in self.begins if time > begin), default=self.end)
+        for host in self.plan.hosts:
+            seen = list(self.history.all(Packet, host.name))
+            never = unanswered(seen, 0, self.end)
+            for address in unanswered(seen, begin, until):
+                if address in never and address in self.names.addresses:
+                    yield f"{host.name}: nobody answers for {self.names.addresses[address]}"
+
+    def _listeners(self) -> Iterator[str]:
+        """Who listened where: a state that stays for as long as its socket."""
+        rows: list[tuple[str, SocketRow]] = [(seen.host, seen.row) for seen in self.history.all(SocketSeen)]
+        rows += ((table.host, row) for table in self.history.all(Sockets) for row in table.rows)
+        for host, row in rows:
+            if row.state == "LISTEN":
+                yield f"{host}: {row.protocol} LISTEN {self.names.end(row.local)}, backlog {row.send_q}"
+
+    def _talks(self) -> Mapping[int, list[Block]]:
+        """Each talk with the step that began it."""
+        steps = {
+            (first.source, first.sport, first.seq): number
+            for number, made in reversed(self.attempts.items())
+            for attempt in made
+            for first in filter(is_syn, attempt.packets)
+        }
+        found: dict[int, list[Block]] = defaultdict(list)
+        for talk in packets.talks(self.history, self.end):
+            number = steps.get((talk.caller[0], talk.caller[1], talk.syn or 0))
+            number = self._asked_by(talk) if number is None else number
+            found[number].append(packets.block(talk, self.names, self._is_late))
+        return found
+
+    def _asked_by(self, talk: packets.Talk) -> int:
+        """The step of the call that sent the first packet; of none is known, the step at that time."""
+        time = talk.first.time
+        for call in (call for calls in self.calls.values() for call in calls):
+            if call.remote and (plain(call.remote[0]), call.remote[1]) == (plain(talk.called[0]), talk.called[1]):
+                if call.time <= time <= (call.ended or time):
+                    return call.step
+        index = bisect_right(self.begins, (time, 1 << 30)) - 1
+        return self.begins[index][1] if index >= 0 else -1
+
+    def _loose_ends(self) -> Iterator[tuple[str, Endpoint]]:
+        """The ends of programs that nobody waits for: their host, and the caller's end of the connection."""
+        for number in self.loose:
+            for attempt in self.attempts[number]:
+                if attempt.local:
+                    yield attempt.host, _plain(attempt.local)
+            for call in self.calls[number]:
+                if call.function.startswith("accept") and call.remote:
+                    yield call.host, _plain(call.remote)
+
+    def _is_late(self, fin: Packet) -> bool:
+        owner = next(
+            (
+                host.name
+                for host in self.plan.hosts
+                for face in host.interfaces
+                if fin.source in (face.address, face.ipv6)
+            ),
+            fin.host,
+        )
+        ends = ((fin.source, fin.sport), (fin.destination, fin.dport))
+        return any((owner, _plain(end)) in self.loose_ends for end in ends)
+
+
+def _plain(end: Endpoint) -> Endpoint:
+    return plain(end[0]), end[1]
+
+
+def _is_connected(block: Block) -> bool:
+    return block[0] == ACCEPTED or any(line.startswith("connect") for line in block)
+
+
+def _loose(steps: Sequence[PlannedStep]) -> set[int]:
+    """The steps that leave a program running for whose end no other step waits."""
+    awaited = {step.target for step in steps if step.step.action == "wait"}
+    return {
+        step.number
+        for step in steps
+        if step.number not in awaited and (step.step.action == "start" or (step.step.action == "run" and step.step.as_))
+    }

@@ -1,0 +1,153 @@
+"""What was asked of sockets, without what scheduling decides. Pure.
+
+A `call` step tells its calls as they are. Of a program each socket is told by itself: how a stream was cut into sends
+and receives is left out (their bytes are summed up), and so is asking again and again. What a program that nobody
+waits for does at its end (closing, waiting for more) depends on who is faster, and is left out too.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from lab.history import Call, History, Value
+from lab.spoken import SHOWN_BYTES, answered, asked, spoken
+from lab.timeline import network_calls
+from lab.transcript.blocks import Block, run_lengths
+from lab.transcript.names import Names
+from lab.tries import error_of
+
+AGAIN = frozenset({"EAGAIN", "EWOULDBLOCK", "EALREADY"})
+CUT_SHORT = frozenset({"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND"})
+SENDS, RECEIVES = frozenset({"send", "sendall"}), frozenset({"recv"})
+ACCEPTED = "socket(TCP) from accept"
+WAITING = "= still waiting"
+
+
+def as_of(history: History, end: int) -> list[Call]:
+    """The calls on sockets of the Internet's families that began before `end` (ns); what ended later, or was cut short,
+    was still waiting."""
+    calls = [call for call in network_calls(history) if call.time <= end]
+    return [_waiting(call) if _is_open(call, end) else call for call in calls]
+
+
+def _is_open(call: Call, end: int) -> bool:
+    return call.ended is None or call.ended > end or call.error in CUT_SHORT
+
+
+def _waiting(call: Call) -> Call:
+    return replace(call, ended=None, error=None, result=None, remote=None if "accept" in call.function else call.remote)
+
+
+def steps_own(calls: Sequence[Call], names: Names) -> Iterator[str]:
+    """The calls of a `call` step, a line each."""
+    for call in calls:
+        if call.function == "socket":
+            yield f"{call.caller} = {asked(call)}"
+        elif _is_data(call):
+            yield names.text(f"{call.caller}.{_data_line([call])}")
+        else:
+            yield names.text(f"{call.caller}.{_line(call, names)}")
+
+
+def sockets(calls: Sequence[Call], names: Names, loose: bool) -> list[Block]:
+    """A program's sockets, one block each; `loose`: nobody waits for its end."""
+    lives: dict[str, list[list[Call]]] = {}
+    for call in calls:
+        known = lives.setdefault(call.caller, [])
+        if not known or call.function == "socket":
+            known.append([])
+        known[-1].append(call)
+    return [_block(life, names, loose) for known in lives.values() for life in known]
+
+
+def is_stream(life: Sequence[Call]) -> bool:
+    """Whether these are calls on a socket of TCP's."""
+    return "SOCK_DGRAM" not in repr(life[0].arguments) if life[0].function == "socket" else True
+
+
+def _block(life: Sequence[Call], names: Names, loose: bool) -> Block:
+    made = [call for call in life if error_of(call) not in AGAIN]
+    head = asked(made.pop(0)) if made and made[0].function == "socket" else ACCEPTED
+    while loose and made and _is_farewell(made[-1], made):
+        made.pop()
+    lines = _summed(made, names) if is_stream(life) else (_line(call, names) for call in made)
+    return (head, *run_lengths(map(names.text, lines)))
+
+
+def _is_farewell(call: Call, made: Sequence[Call]) -> bool:
+    """Whether a program that is about to end makes it, or would have made it a moment later."""
+    if spoken(call) == "accept":
+        return call.ended is None and any(other.function == call.function for other in made[:-1])
+    return call.ended is None or call.function in ("close", "shutdown") or _is_end_of_stream(call)
+
+
+def _summed(made: Sequence[Call], names: Names) -> Iterator[str]:
+    for data, run in groupby(made, key=_is_data):
+        group = list(run)
+        if data:
+            yield from map(_data_line, _by_direction(group))
+        else:
+            lines = [_line(call, names) for call in group]
+            yield from sorted(lines) if {spoken(call) for call in group} == {"accept"} else lines
+
+
+def _by_direction(group: Sequence[Call]) -> list[list[Call]]:
+    ways: dict[bool, list[Call]] = {}
+    for call in group:
+        ways.setdefault(spoken(call) in SENDS, []).append(call)
+    return list(ways.values())
+
+
+def _is_data(call: Call) -> bool:
+    """Whether it moved bytes."""
+    return spoken(call) in SENDS | RECEIVES and call.ended is not None and not error_of(call) and _size(call) > 0
+
+
+def _is_end_of_stream(call: Call) -> bool:
+    return spoken(call) in RECEIVES and call.ended is not None and not error_of(call) and _size(call) == 0
+
+
+def _size(call: Call) -> int:
+    value = _value(call)
+    return value if isinstance(value, int) else len(_bytes(call))
+
+
+def _bytes(call: Call) -> bytes:
+    value = _value(call)
+    if isinstance(value, bytes):
+        return value
+    return next((item for item in call.arguments if isinstance(item, bytes)), b"")
+
+
+def _value(call: Call) -> Value:
+    """What it returned; a `call` step tells it by the name that it gave it."""
+    value = call.result
+    return next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
+
+
+def _data_line(group: Sequence[Call]) -> str:
+    """`send 44 bytes, b'Message 1 from client.Me'...`"""
+    name, size, data = spoken(group[0]), sum(map(_size, group)), b""
+    for call in group:
+        data += _bytes(call)[: _size(call)]
+        if len(_bytes(call)) < _size(call):  # strace shows the beginning of long ones
+            break
+    return f"{name} {size} bytes, {data[:SHOWN_BYTES]!r}{'...' * (size > SHOWN_BYTES)}"
+
+
+def _line(call: Call, names: Names) -> str:
+    """`connect(server.lan:80) = ECONNREFUSED`, `recv() = b''`, `accept() = still waiting`."""
+    name, error = spoken(call), error_of(call)
+    if call.ended is None:
+        return f"{asked(call)} {WAITING}"
+    if _is_end_of_stream(call):
+        return (
+            "recv = b'', the end of the stream" if call.remote is None else f"recv = b'' from {names.end(call.remote)}"
+        )
+    if name in SENDS | RECEIVES:
+        peer = f", {names.end(call.remote)}" if call.remote else ""
+        return f"{name}{peer} = {error}" if error else f"{_data_line([call])}{peer}"
+    if name in ("getsockname", "getpeername") and not error and call.program:
+        end = call.local or call.remote
+        return f"{name}() = {names.end(end) if end else '?'}"
+    return f"{asked(call)} {answered(call)}"
