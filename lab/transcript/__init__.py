@@ -100,6 +100,9 @@ class _Case:
         self.end = max((note.time for note in history.all(Note) if note.what in ("step-end", "problem")), default=0)
         self.begins = sorted((note.time, note.step) for note in history.all(Note) if note.what == "step-begin")
         self.loose = _loose(plan.steps)
+        self.owners = {
+            address: host for host, addresses in plan.names.items() if "." not in host for address in addresses
+        }
         self.calls: dict[int, list[Call]] = defaultdict(list)
         for call in as_of(history, self.end):
             self.calls[call.step].append(call)
@@ -154,7 +157,7 @@ class _Case:
         yield from output.written(self.history, planned, self.end, self.names, streams=streams, several=connected > 1)
 
     def _exit(self, number: int) -> Iterator[str]:
-        """How the program ended. Whether one that nobody waits for ends in time, or is ended, depends on who is faster."""
+        """How the program ended. Of one that nobody waits for, it depends on who is faster whether it is ended."""
         for seen in self.history.all(Exit):
             if seen.step == number and not (number in self.loose and (seen.because or seen.code == 0)):
                 yield f"exit {seen.code}" + f" ({seen.because})" * bool(seen.because)
@@ -180,26 +183,27 @@ class _Case:
 
     def _talks(self) -> Mapping[int, list[Block]]:
         """Each talk with the step that began it."""
-        steps = {
-            (first.source, first.sport, first.seq): number
-            for number, made in reversed(self.attempts.items())
+        tried = {
+            (first.source, first.sport, first.seq): attempt
+            for made in reversed(self.attempts.values())
             for attempt in made
             for first in filter(is_syn, attempt.packets)
         }
         found: dict[int, list[Block]] = defaultdict(list)
         for talk in packets.talks(self.history, self.end):
-            number = steps.get((talk.caller[0], talk.caller[1], talk.syn or 0))
-            number = self._asked_by(talk) if number is None else number
-            found[number].append(packets.block(talk, self.names, self._is_late))
+            attempt = tried.get((*talk.caller, talk.syn or 0))
+            number = attempt.step if attempt else self._asked_by(talk)
+            in_vain = attempt is not None and attempt.outcome in ("timed-out", "unknown")
+            given_up = attempt.ended if attempt and attempt.ended and in_vain else self.end
+            found[number].append(packets.block(talk, self.names, self._is_late, given_up))
         return found
 
     def _asked_by(self, talk: packets.Talk) -> int:
         """The step of the call that sent the first packet; of none is known, the step at that time."""
         time = talk.first.time
         for call in (call for calls in self.calls.values() for call in calls):
-            if call.remote and (plain(call.remote[0]), call.remote[1]) == (plain(talk.called[0]), talk.called[1]):
-                if call.time <= time <= (call.ended or time):
-                    return call.step
+            if call.remote and _plain(call.remote) == _plain(talk.called) and call.time <= time <= (call.ended or time):
+                return call.step
         index = bisect_right(self.begins, (time, 1 << 30)) - 1
         return self.begins[index][1] if index >= 0 else -1
 

@@ -21,8 +21,8 @@ _TIME = re.compile(r"\b\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)* ?(ms|s)\b")
 def written(
     history: History, planned: PlannedStep, end: int, names: Names, *, streams: bool, several: bool
 ) -> Iterator[str]:
-    """`stdout | text`, a line each, of what came before `end` (ns). `streams`: the program talks TCP; `several`: on more
-    than one connection."""
+    """`stdout | text`, a line each, of what came before `end` (ns). `streams`: the program talks TCP; `several`: on
+    several connections."""
     for stream in ("stdout", "stderr"):
         pieces = (seen for seen in history.all(Output) if (seen.step, seen.stream) == (planned.number, stream))
         data = b"".join(seen.data for seen in pieces if seen.time <= end)
@@ -41,18 +41,24 @@ def _joined(lines: list[str]) -> list[str]:
     """Lines that say one thing of several pieces become one line, at the place of the first."""
     pieces: dict[str, list[str]] = {}
     for line in lines:
-        if (found := _LITERAL.findall(line)) and len(found) == 1:
+        found = _LITERAL.findall(line)
+        if len(found) == 1:
             pieces.setdefault(_template(line), []).append(found[0][1])
-    told, done = [], set()
-    for line in lines:
-        key = _template(line)
-        if key not in pieces or len(pieces[key]) == 1:
-            told.append(line)
-        elif key not in done:
-            done.add(key)
-            told.append(_LITERAL.sub(lambda match, key=key: f"b{match[1]}{''.join(pieces[key])}{match[1]}", line))
-    return told
+    told: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        whole = pieces.get(_template(line), [])
+        if len(whole) > 1:
+            told.setdefault(_template(line), _with(line, "".join(whole)))
+        else:
+            told[f"{number} {line}"] = line
+    return list(told.values())
 
 
 def _template(line: str) -> str:
     return _LITERAL.sub("b''", line)
+
+
+def _with(line: str, literal: str) -> str:
+    """The line with another bytes literal."""
+    found = _LITERAL.search(line)
+    return f"{line[: found.start(2)]}{literal}{line[found.end(2) :]}" if found else line

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lab.history import History, Packet
 from lab.segments import Segment, segments
+from lab.timeline import LATE
 from lab.transcript.blocks import Block, run_lengths
 from lab.transcript.names import Names
 from lab.wire import Endpoint, ends, is_neighbourly, is_syn, label, plain
@@ -81,12 +82,13 @@ def _ends(packet: Packet) -> tuple[Endpoint, Endpoint]:
     return ends(packet) or ((packet.source, 0), (packet.destination, 0))
 
 
-def block(talk: Talk, names: Names, late: Late) -> Block:
-    """The talk, and a line a tap. `late` says of a FIN whether nobody waits for the program that sends it."""
+def block(talk: Talk, names: Names, late: Late, given_up: int) -> Block:
+    """The talk, and a line a tap. `late` says of a FIN whether nobody waits for the program that sends it; since
+    `given_up` (ns) nobody waits for an answer to a SYN any more, and whether it is sent again is of no account."""
     kind = "connection" if talk.protocol == "tcp" else talk.protocol.upper()
     lines = [f"{kind} {names.end(talk.caller)} > {names.end(talk.called)}".replace(":0", "")]
     for (host, interface), seen in sorted(talk.taps.items()):
-        told = _stream(talk, seen, names, late) if talk.protocol == "tcp" else _datagrams(talk, seen, names)
+        told = _stream(talk, seen, names, late, given_up) if talk.protocol == "tcp" else _datagrams(talk, seen, names)
         lines.append(f"{host} on {interface}: {', '.join(told)}")
     return tuple(lines)
 
@@ -96,9 +98,10 @@ def _way(packet: Packet, talk: Talk) -> str:
     return ">" if (_ends(packet)[0] == talk.caller) != bool(packet.about) else "<"
 
 
-def _stream(talk: Talk, seen: Sequence[Seen], names: Names, late: Late) -> Iterator[str]:
+def _stream(talk: Talk, seen: Sequence[Seen], names: Names, late: Late, given_up: int) -> Iterator[str]:
     """The opening in its order, what was carried each way, and how it ended."""
-    yield from _noted(_opening(talk, seen, names))
+    awaited = [row for row in seen if row[0].time <= given_up + LATE or not row[1].again]
+    yield from _noted(_opening(talk, awaited, names))
     for way in "><":
         carried = [(packet, segment) for packet, segment in seen if packet.length and _way(packet, talk) == way]
         if carried:
