@@ -84,6 +84,14 @@ class Screen:
         """Text on one line, however long, so that it can be copied, or found by its place in a file."""
         self._print(Text(" " * indent + self.fit(text)))
 
+    def listing(self, text: str, lead: str, style: str = "") -> None:
+        """A line with its spaces as they are, on as many lines as it needs, all to the right of `lead`, of which the
+        first character (a mark) is repeated."""
+        room = self.width - cell_len(lead)
+        for part in (piece for line in _wrapped(self.fit(text), room) for piece in chop_cells(line, room) or [""]):
+            self._print(Text(f"{lead}{part}".rstrip(), style))
+            lead = lead[0].ljust(cell_len(lead))
+
     def cells(self, *cells: tuple[str, int, str]) -> None:
         """A row of a table: (text, width, style) each; a text too long for its cell loses its end. A negative width
         puts it at the right."""
