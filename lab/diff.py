@@ -18,21 +18,27 @@ from lab.runs import find, load_case, load_plan, skip_reason
 from lab.transcript import Section, Transcript, skipped, transcript
 
 T = TypeVar("T")
+NOTHING = Section(-1, "", ())
+_TIMES = re.compile(r"\b\d+ x ")
 _ABOUT = re.compile(r"\s*(\d+ x )?[^=:(|,\d]*")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the left side, of the right, or one of each; equal or not."""
+    """A line of the left side, of the right, or one of each; equal or not. `perhaps`: that only one side has it, or has
+    it more often, may be for want of time."""
 
     left: str | None
     right: str | None
+    perhaps: bool = False
 
     @property
-    def kind(self) -> Literal["same", "changed", "left", "right"]:
+    def kind(self) -> Literal["same", "perhaps", "changed", "left", "right"]:
         """`left` and `right`: only that side has it."""
         if self.left == self.right:
             return "same"
+        if self.perhaps:
+            return "perhaps"
         return "left" if self.right is None else "right" if self.left is None else "changed"
 
 
@@ -47,7 +53,7 @@ class Part:
     @property
     def differing(self) -> int:
         """How many rows are not the same."""
-        return sum(row.kind != "same" for row in self.rows)
+        return sum(row.kind not in ("same", "perhaps") for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,17 @@ def _whether_run(told: Transcript) -> str:
 
 
 def _part(left: Section | None, right: Section | None) -> Part:
+    ours, theirs = left or NOTHING, right or NOTHING
     heading = Row(left.heading if left else None, right.heading if right else None)
-    rows = (Row(*pair) for pair in _paired(left.lines if left else (), right.lines if right else (), str, _about))
+    pairs = _paired(ours.lines, theirs.lines, str, _about)
+    excused = ours.perhaps | theirs.perhaps if left and right else frozenset()
+    rows = (Row(mine, yours, _is_perhaps(mine, yours, excused)) for mine, yours in pairs)
     return Part((left.number if left else None, right.number if right else None), (heading, *rows))
+
+
+def _is_perhaps(mine: str | None, yours: str | None, excused: frozenset[str]) -> bool:
+    told = [line for line in (mine, yours) if line is not None]
+    return excused.issuperset(told) and len({_TIMES.sub("", line) for line in told}) == 1
 
 
 def _program(section: Section) -> str:

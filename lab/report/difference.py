@@ -16,7 +16,7 @@ from lab.report.console import Screen
 from lab.transcript.blocks import times
 
 CONTEXT = 1
-STYLES = {"-": "red", "+": "green", " ": ""}
+STYLES = {"-": "red", "+": "green", " ": "", "~": ""}
 
 
 def show(console: Console, comparisons: Sequence[Comparison], left: str, right: str) -> None:
@@ -44,8 +44,9 @@ def json_lines(comparisons: Iterable[Comparison], left: str, right: str) -> str:
     parts                   [part]: the hosts, the steps, and what stands beside them
 
     part     left_step, right_step (from 0, as in the file; -1: no step; null: that side has none), rows [row]
-    row      kind ("same", "changed", "left", "right"), left, right (text; null: that side has no such line);
-             a part's first row is its heading, and a line that stands deeper begins with spaces
+    row      kind ("same", "changed", "left", "right"; "perhaps": only one side has it, which may be for want of time,
+             and is no difference), left, right (text; null: that side has no such line); a part's first row is its
+             heading, and a line that stands deeper begins with spaces
     """
     return "".join(json.dumps({"left_run": left, "right_run": right} | _plain(item)) + "\n" for item in comparisons)
 
@@ -97,9 +98,10 @@ def _part(screen: Screen, part: Part) -> None:
 
 
 def _row(screen: Screen, row: Row, indent: str) -> None:
-    """One line where both sides say the same, else a line each."""
-    same = [(" ", row.left)] if row.kind == "same" else [("-", row.left), ("+", row.right)]
-    for mark, text in same:
+    """One line where both sides say the same, else a line each; `~`: the other side had no time to say it."""
+    marks = {"same": " ", "perhaps": "~"}
+    told = [(marks[row.kind], row.left or row.right)] if row.kind in marks else [("-", row.left), ("+", row.right)]
+    for mark, text in told:
         if text is not None:
             plain = text.lstrip(" ")
             deeper = " " * (len(text) - len(plain))
@@ -110,7 +112,7 @@ def _folded(rows: Sequence[Row]) -> Iterator[Row | int]:
     """The rows that differ, those around them, and the heads above; in place of others, how many they are."""
     shown: set[int] = set()
     for place, row in enumerate(rows):
-        if row.kind != "same":
+        if row.kind not in ("same", "perhaps"):
             shown.update(range(max(0, place - CONTEXT), min(len(rows), place + CONTEXT + 1)), _heads(rows, place))
     for here, group in groupby(range(len(rows)), key=lambda place: place in shown):
         places = list(group)

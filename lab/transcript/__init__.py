@@ -23,7 +23,7 @@ from lab.judge import Report, StepReport, judge
 from lab.plan import SYSCTLS, Plan, PlannedHost, PlannedStep
 from lab.transcript import output, packets
 from lab.transcript.blocks import Block, told
-from lab.transcript.calls import ACCEPTED, as_of, is_stream, sockets, steps_own
+from lab.transcript.calls import ACCEPTED, as_of, is_stream, last_deed, sockets, steps_own
 from lab.transcript.names import Names, names_of
 from lab.wire import Endpoint, is_syn, plain, unanswered
 
@@ -34,11 +34,13 @@ _SYNS = re.compile(r"^(\d+) SYNs?, then")
 @dataclass(frozen=True)
 class Section:
     """A step, or what belongs to none: its heading and the lines below. `number` is the step's in the file, from 0; -1
-    for the hosts and for what stands beside the steps."""
+    for the hosts and for what stands beside the steps. `perhaps` are the lines that a case may have been too short to
+    see: the last words of a program that nobody waits for."""
 
     number: int
     heading: str
     lines: tuple[str, ...]
+    perhaps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,7 @@ def transcript(plan: Plan, history: History, report: Report | None = None) -> Tr
     """The transcript of a case that was run; `report` is judged where it is not given."""
     case = _Case(plan, history)
     report = report or judge(plan, history)
-    steps = [
-        Section(planned.number, case.names.text(planned.text), tuple(case.step(planned, judged)))
-        for planned, judged in zip(plan.steps, report.steps, strict=True)
-    ]
+    steps = [case.section(*pair) for pair in zip(plan.steps, report.steps, strict=True)]
     beside = tuple(case.beside(report.problems))
     sections = (
         Section(-1, SET_UP, tuple(_set_up(plan, case.names))),
@@ -110,8 +109,13 @@ class _Case:
         self.loose_ends = set(self._loose_ends())
         self.talks = self._talks()
 
-    def step(self, planned: PlannedStep, judged: StepReport) -> Iterator[str]:
-        """The lines of a step."""
+    def section(self, planned: PlannedStep, judged: StepReport) -> Section:
+        """A step."""
+        self.perhaps: set[str] = set()
+        lines = tuple(self._step(planned, judged))
+        return Section(planned.number, self.names.text(planned.text), lines, frozenset(self.perhaps))
+
+    def _step(self, planned: PlannedStep, judged: StepReport) -> Iterator[str]:
         number = planned.number
         if judged.started is None:
             yield "not reached"
@@ -154,7 +158,13 @@ class _Case:
         yield from told(blocks)
         connected = sum(len(block) > 1 and _is_connected(block) for block in blocks)
         streams = any(is_stream([call]) for call in calls if call.function == "socket")
-        yield from output.written(self.history, planned, self.end, self.names, streams=streams, several=connected > 1)
+        sure = last_deed(calls) if planned.number in self.loose else self.end
+        for line, came in output.written(
+            self.history, planned, self.end, self.names, streams=streams, several=connected > 1
+        ):
+            if came > sure:
+                self.perhaps.add(line)
+            yield line
 
     def _exit(self, number: int) -> Iterator[str]:
         """How the program ended. Of one that nobody waits for, it depends on who is faster whether it is ended."""

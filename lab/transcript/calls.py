@@ -60,6 +60,12 @@ def sockets(calls: Sequence[Call], names: Names, loose: bool) -> list[Block]:
     return [_block(life, names, loose) for known in lives.values() for life in known]
 
 
+def last_deed(calls: Sequence[Call]) -> int:
+    """When a program's last call began that was no farewell (ns): it was alive, and what it wrote before was seen."""
+    made = (call for call in calls if call.ended is not None and error_of(call) not in AGAIN)
+    return max((call.time for call in made if spoken(call) == "accept" or not _is_farewell(call, ())), default=0)
+
+
 def is_stream(life: Sequence[Call]) -> bool:
     """Whether these are calls on a socket of TCP's."""
     return "SOCK_DGRAM" not in repr(life[0].arguments) if life[0].function == "socket" else True

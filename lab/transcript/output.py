@@ -6,51 +6,71 @@ come: the lines of its standard output are sorted.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from lab.history import History, Output
 from lab.model import TOOLS
 from lab.plan import PlannedStep
-from lab.transcript.blocks import run_lengths
+from lab.transcript.blocks import times
 from lab.transcript.names import Names
 
+STREAMS = ("stdout", "stderr")
 _LITERAL = re.compile(r"""\bb('|")((?:\\.|(?!\1)[^\\])*)\1""")
 _TIME = re.compile(r"\b\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)* ?(ms|s)\b")
+
+Line = tuple[str, int]
 
 
 def written(
     history: History, planned: PlannedStep, end: int, names: Names, *, streams: bool, several: bool
-) -> Iterator[str]:
-    """`stdout | text`, a line each, of what came before `end` (ns). `streams`: the program talks TCP; `several`: on
-    several connections."""
-    for stream in ("stdout", "stderr"):
-        pieces = (seen for seen in history.all(Output) if (seen.step, seen.stream) == (planned.number, stream))
-        data = b"".join(seen.data for seen in pieces if seen.time <= end)
-        lines = data.decode("utf-8", "backslashreplace").splitlines()
+) -> Iterator[Line]:
+    """`stdout | text`, a line each, of what came before `end` (ns), and when it came (ns): the text itself had been
+    written by then. `streams`: the program talks TCP; `several`: on several connections."""
+    for stream in STREAMS:
+        lines = _lines(history, planned.number, stream, end)
         if streams:
             lines = _joined(lines)
-        lines = [names.text(line) for line in lines]
+        lines = [(names.text(text), time) for text, time in lines]
         if planned.argv and planned.argv[0] in TOOLS:
-            lines = [_TIME.sub(r"* \1", re.sub(r"[ \t]+", " ", line)) for line in lines]
+            lines = [(_TIME.sub(r"* \1", re.sub(r"[ \t]+", " ", text)), time) for text, time in lines]
         if several and stream == "stdout":
             lines.sort()
-        yield from (f"{stream} | {line}".rstrip() for line in run_lengths(lines))
+        for text, run in groupby(lines, key=lambda line: line[0]):
+            came = [time for _, time in run]
+            yield f"{stream} | {times(text, len(came))}".rstrip(), max(came)
 
 
-def _joined(lines: list[str]) -> list[str]:
+def _lines(history: History, step: int, stream: str, end: int) -> list[Line]:
+    """The lines, each with the time of the piece that completed it."""
+    data, stamps = b"", []
+    for seen in history.all(Output):
+        if (seen.step, seen.stream) == (step, stream) and seen.time <= end:
+            data += seen.data
+            stamps.append((len(data), seen.time))
+    found, place = [], 0
+    for line in data.splitlines(keepends=True):
+        place += len(line)
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+        reached = place - len(line) + len(line.rstrip(b"\r\n"))
+        found.append((text, next(time for size, time in stamps if size >= reached)))
+    return found
+
+
+def _joined(lines: Sequence[Line]) -> list[Line]:
     """Lines that say one thing of several pieces become one line, at the place of the first."""
     pieces: dict[str, list[str]] = {}
-    for line in lines:
-        found = _LITERAL.findall(line)
+    for text, _ in lines:
+        found = _LITERAL.findall(text)
         if len(found) == 1:
-            pieces.setdefault(_template(line), []).append(found[0][1])
-    told: dict[str, str] = {}
-    for number, line in enumerate(lines):
-        whole = pieces.get(_template(line), [])
+            pieces.setdefault(_template(text), []).append(found[0][1])
+    told: dict[str, Line] = {}
+    for number, (text, time) in enumerate(lines):
+        whole = pieces.get(_template(text), [])
         if len(whole) > 1:
-            told.setdefault(_template(line), _with(line, "".join(whole)))
+            told[_template(text)] = (_with(text, "".join(whole)), time)
         else:
-            told[f"{number} {line}"] = line
+            told[f"{number} {text}"] = (text, time)
     return list(told.values())
 
 
