@@ -185,8 +185,8 @@ def _end(packet: Packet, segment: Segment) -> int:
 
 def _datagrams(talk: Talk, seen: Sequence[Seen], names: Names) -> Iterator[str]:
     for way in "><":
-        sent = (packet for packet, _ in seen if _way(packet, talk) == way)
-        yield from run_lengths(f"{way} {_datagram(packet, talk, names)}" for packet in sent)
+        sent = (_datagram(packet, talk, names) for packet, _ in seen if _way(packet, talk) == way)
+        yield from (f"{way} {words}" for words in run_lengths(sent))
 
 
 def _datagram(packet: Packet, talk: Talk, names: Names) -> str:

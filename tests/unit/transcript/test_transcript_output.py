@@ -1,0 +1,56 @@
+"""What programs wrote, in pieces as they came."""
+
+from lab.history import History, Output
+from lab.model import Step
+from lab.plan import PlannedStep
+from lab.transcript.names import Names
+from lab.transcript.output import written
+
+NAMES = Names({"10.1.0.2": "server.lan"}, frozenset({40000}))
+
+
+def told(
+    *pieces: bytes, argv: tuple[str, ...] = ("python3",), streams: bool = False, several: bool = False
+) -> list[str]:
+    """The lines of pieces that came a nanosecond after each other."""
+    seen = History(tuple(Output("h", time, 0, "stdout", data) for time, data in enumerate(pieces, start=1)))
+    planned = PlannedStep(number=0, step=Step(host="h", run=argv), argv=argv)
+    return [line for line, _ in written(seen, planned, 99, NAMES, streams=streams, several=several)]
+
+
+def test_pieces_are_put_together_and_named():
+    assert told(b"by ('10.1", b".0.2', 40000)", b"\r\n\nlast\xff") == [
+        "stdout | by ('server.lan', *)",
+        "stdout |",
+        "stdout | last\\xff",
+    ]
+
+
+def test_a_line_came_when_its_text_was_whole():
+    seen = History(
+        (Output("h", 5, 0, "stdout", b"on"), Output("h", 7, 0, "stdout", b"e"), Output("h", 9, 0, "stdout", b"\ntwo"))
+    )
+    planned = PlannedStep(number=0, step=Step(host="h", run=("x",)))
+    lines = list(written(seen, planned, 9, NAMES, streams=False, several=False))
+    assert lines == [("stdout | one", 7), ("stdout | two", 9)]
+    assert list(written(seen, planned, 8, NAMES, streams=False, several=False)) == [("stdout | one", 7)]
+
+
+def test_equal_lines_are_counted():
+    assert told(b"a\na\nb\na\n") == ["stdout | 2 x a", "stdout | b", "stdout | a"]
+    assert told(b"a\na\nb\na\n", several=True) == ["stdout | 3 x a", "stdout | b"]
+
+
+def test_pieces_of_a_stream_are_one_literal():
+    cut = b"got b'he' from 1\ngot b\"it's\" from 2\ngot b'llo\\'' from 1\nno more\n"
+    assert told(cut, streams=True) == [
+        "stdout | got b'hello\\'' from 1",
+        'stdout | got b"it\'s" from 2',
+        "stdout | no more",
+    ]
+    assert len(told(cut)) == 4
+
+
+def test_a_tools_columns_and_times_are_left_out():
+    lines = told(b"64 bytes from 10.1.0.2:  time=0.043 ms\nrtt 0.1/0.2/0.3/0.04 ms\n", argv=("ping",))
+    assert lines == ["stdout | 64 bytes from server.lan: time=* ms", "stdout | rtt * ms"]
