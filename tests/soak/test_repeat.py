@@ -1,21 +1,25 @@
-"""No flake: every case thirty times over, and ten times with both processors busy. Each run prints what came out."""
+"""No flake: every case thirty times over, and ten times with both processors busy. Each run prints what came out, and
+all transcripts of a case are alike."""
 
 import contextlib
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from silence import Silence
 
 from lab.checks.base import Outcome
+from lab.diff import Row, compare, side
 from lab.flow import Job, open_session, run_jobs
 from lab.judge import Report
 from lab.library import shipped
 from lab.report import faults
 from lab.scenario import load
+from lab.transcript import Transcript
 
 pytestmark = [pytest.mark.soak, pytest.mark.docker]
 
@@ -54,6 +58,17 @@ def told(reports: list[Report]) -> str:
     return "\n".join([*table, *wrong])
 
 
+def unlike(transcripts: Sequence[Transcript]) -> Iterator[Row]:
+    """Where a case differs from any other run of it."""
+    distinct: dict[str, dict[Transcript, None]] = defaultdict(dict)
+    for told in transcripts:
+        distinct[f"{told.scenario}.{told.case}"][told] = None
+    for repeats in distinct.values():
+        for one, other in combinations(repeats, 2):
+            parts = compare(one, other).parts
+            yield from (row for part in parts for row in part.rows if row.kind not in ("same", "perhaps"))
+
+
 @pytest.mark.parametrize(("times", "processors"), [(30, 0), (10, 2)], ids=["quiet", "busy"])
 def test_again_and_again(times, processors, tmp_path, monkeypatch, capsys):
     with busy(processors):
@@ -62,3 +77,4 @@ def test_again_and_again(times, processors, tmp_path, monkeypatch, capsys):
     with capsys.disabled():
         print(f"\n{table}")
     assert {report.outcome for report in reports} == {Outcome.PASS}, table
+    assert not list(unlike(side("latest")))

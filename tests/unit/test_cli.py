@@ -148,6 +148,33 @@ def test_a_run_is_judged_again_with_the_same_answer(run: Run) -> None:
     assert run("judge", "nothing")[0] == 2
 
 
+def test_two_runs_are_compared(run: Run) -> None:
+    assert run("run", "mixed.yaml")[0] == run("run", "mixed.yaml")[0] == 1
+    one, other = sorted(path.name for path in Path("runs").glob("2*"))
+    code, out, err = run("diff", one, other)
+    assert (code, out.splitlines(), err) == (0, [f"- {one}", f"+ {other}", "", "alike: 2 cases"], "")
+    assert run("diff", one, "latest", "--case", "a")[1].endswith("alike: 1 case\n")
+    assert run("diff", "latest/mixed.a", f"{one}/mixed.a")[0] == 0
+
+
+def test_two_cases_are_compared(run: Run) -> None:
+    run("run", "mixed.yaml")
+    code, out, _ = run("diff", "latest", "--case", "a", "--case", "mixed.b")
+    assert code == 1 and out.startswith("- latest a\n+ latest mixed.b\n") and "raises: FAIL" in out
+    code, out, _ = run("diff", "latest/mixed.a", "latest/mixed.b", "--json")
+    assert (code, [json.loads(line)["differing"] for line in out.splitlines()]) == (1, [1])
+    assert run("diff", "latest", "latest", "--case", "b", "--case", "b")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "latest", "latest --case a", "a b c", "latest nowhere", "latest latest --case c"]
+)
+def test_what_cannot_be_compared_is_said(arguments: str, run: Run) -> None:
+    run("run", "mixed.yaml")
+    code, out, err = run("diff", *arguments.split())
+    assert (code, out) == (2, "") and err
+
+
 def test_junit_is_written_or_told(run: Run, tmp_path: Path) -> None:
     assert run("run", "mixed.yaml", "--junit", "out.xml")[0] == 1
     assert ElementTree.parse(tmp_path / "out.xml").getroot().tag == "testsuites"
