@@ -18,14 +18,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.attempts import Attempt, attempts
-from lab.history import Call, Exit, History, Note, Packet, SocketRow, Sockets, SocketSeen
+from lab.history import Call, Exit, History, Note, Packet
 from lab.judge import Report, StepReport, judge
 from lab.plan import SYSCTLS, Plan, PlannedHost, PlannedStep
+from lab.timeline import LATE
 from lab.transcript import output, packets
 from lab.transcript.blocks import Block, told
 from lab.transcript.calls import ACCEPTED, as_of, is_stream, last_deed, sockets, steps_own
-from lab.transcript.names import Names, names_of
-from lab.wire import Endpoint, is_syn, plain, unanswered
+from lab.transcript.names import Names, names_of, rows_of
+from lab.wire import Endpoint, is_neighbourly, is_syn, plain, unanswered
 
 SET_UP, BESIDE = "the hosts", "beside the steps"
 _SYNS = re.compile(r"^(\d+) SYNs?, then")
@@ -100,20 +101,25 @@ class _Case:
         self.begins = sorted((note.time, note.step) for note in history.all(Note) if note.what == "step-begin")
         self.loose = _loose(plan.steps)
         self.owners = {
-            address: host for host, addresses in plan.names.items() if "." not in host for address in addresses
+            address: host.name
+            for host in plan.hosts
+            for face in host.interfaces
+            for address in (face.address, face.ipv6)
         }
         self.calls: dict[int, list[Call]] = defaultdict(list)
         for call in as_of(history, self.end):
             self.calls[call.step].append(call)
         self.attempts = {planned.number: attempts(history, planned.number, self.end) for planned in plan.steps}
         self.loose_ends = set(self._loose_ends())
+        self.silent = dict(self._silent())
         self.talks = self._talks()
 
     def section(self, planned: PlannedStep, judged: StepReport) -> Section:
         """A step."""
-        self.perhaps: set[str] = set()
         lines = tuple(self._step(planned, judged))
-        return Section(planned.number, self.names.text(planned.text), lines, frozenset(self.perhaps))
+        sure = last_deed(self.calls[planned.number]) if planned.number in self.loose else self.end
+        perhaps = frozenset(line for line, came in self._written(planned) if came > sure)
+        return Section(planned.number, self.names.text(planned.text), lines, perhaps)
 
     def _step(self, planned: PlannedStep, judged: StepReport) -> Iterator[str]:
         number = planned.number
@@ -124,7 +130,9 @@ class _Case:
             yield f"problem: {self.names.text(judged.problem)}"
         yield from self._notes(number)
         yield from told((f"attempt to {self._attempted(attempt)}",) for attempt in self.attempts[number])
-        yield from self._calls(planned)
+        yield from steps_own([call for call in self.calls[number] if not call.program], self.names)
+        yield from told(self._sockets(number))
+        yield from (line for line, _ in self._written(planned))
         yield from told(self.talks.get(number, []))
         yield from self._unheard(number)
         yield from self._exit(number)
@@ -151,20 +159,15 @@ class _Case:
         why = _SYNS.sub(lambda match: "SYN, then" if match[1] == "1" else "SYN, SYN again, then", attempt.why)
         return f"{self.names.end(attempt.remote)}: {attempt.outcome}{error}: {self.names.text(why)}"
 
-    def _calls(self, planned: PlannedStep) -> Iterator[str]:
-        calls = self.calls[planned.number]
-        yield from steps_own([call for call in calls if not call.program], self.names)
-        blocks = sockets([call for call in calls if call.program], self.names, planned.number in self.loose)
-        yield from told(blocks)
-        connected = sum(len(block) > 1 and _is_connected(block) for block in blocks)
-        streams = any(is_stream([call]) for call in calls if call.function == "socket")
-        sure = last_deed(calls) if planned.number in self.loose else self.end
-        for line, came in output.written(
-            self.history, planned, self.end, self.names, streams=streams, several=connected > 1
-        ):
-            if came > sure:
-                self.perhaps.add(line)
-            yield line
+    def _sockets(self, number: int) -> list[Block]:
+        made = [call for call in self.calls[number] if call.program]
+        return sockets(made, self.names, number in self.loose)
+
+    def _written(self, planned: PlannedStep) -> list[output.Line]:
+        connected = sum(map(_is_connected, self._sockets(planned.number)))
+        streams = any(call.function == "socket" and is_stream([call]) for call in self.calls[planned.number])
+        lines = output.written(self.history, planned, self.end, self.names, streams=streams, several=connected > 1)
+        return list(lines)
 
     def _exit(self, number: int) -> Iterator[str]:
         """How the program ended. Of one that nobody waits for, it depends on who is faster whether it is ended."""
@@ -176,18 +179,21 @@ class _Case:
         """The neighbours that were asked for in this step, and never answered."""
         begin = next(time for time, step in self.begins if step == number)
         until = min((time for time, _ in self.begins if time > begin), default=self.end)
-        for host in self.plan.hosts:
-            seen = list(self.history.all(Packet, host.name))
-            never = unanswered(seen, 0, self.end)
+        for host, (seen, never) in self.silent.items():
             for address in unanswered(seen, begin, until):
-                if address in never and address in self.names.addresses:
-                    yield f"{host.name}: nobody answers for {self.names.addresses[address]}"
+                if address in never:
+                    yield f"{host}: nobody answers for {self.names.addresses[address]}"
+
+    def _silent(self) -> Iterator[tuple[str, tuple[list[Packet], set[str]]]]:
+        """Each host that asked in vain: its neighbours' talk, and the addresses of the plan that never answered."""
+        for host in self.plan.hosts:
+            seen = [packet for packet in self.history.all(Packet, host.name) if is_neighbourly(packet)]
+            if never := self.names.addresses.keys() & unanswered(seen, 0, self.end):
+                yield host.name, (seen, never)
 
     def _listeners(self) -> Iterator[str]:
         """Who listened where: a state that stays for as long as its socket."""
-        rows: list[tuple[str, SocketRow]] = [(seen.host, seen.row) for seen in self.history.all(SocketSeen)]
-        rows += ((table.host, row) for table in self.history.all(Sockets) for row in table.rows)
-        for host, row in rows:
+        for host, row in rows_of(self.history):
             if row.state == "LISTEN":
                 yield f"{host}: {row.protocol} LISTEN {self.names.end(row.local)}, backlog {row.send_q}"
 
@@ -209,10 +215,14 @@ class _Case:
         return found
 
     def _asked_by(self, talk: packets.Talk) -> int:
-        """The step of the call that sent the first packet; of none is known, the step at that time."""
+        """The step of the call that sent the first packet; where none is known, the step at that time."""
         time = talk.first.time
         for call in (call for calls in self.calls.values() for call in calls):
-            if call.remote and _plain(call.remote) == _plain(talk.called) and call.time <= time <= (call.ended or time):
+            if (
+                call.remote
+                and _plain(call.remote) == _plain(talk.called)
+                and call.time <= time <= (call.ended or time) + LATE
+            ):
                 return call.step
         index = bisect_right(self.begins, (time, 1 << 30)) - 1
         return self.begins[index][1] if index >= 0 else -1
@@ -228,15 +238,8 @@ class _Case:
                     yield call.host, _plain(call.remote)
 
     def _is_late(self, fin: Packet) -> bool:
-        owner = next(
-            (
-                host.name
-                for host in self.plan.hosts
-                for face in host.interfaces
-                if fin.source in (face.address, face.ipv6)
-            ),
-            fin.host,
-        )
+        """Whether a FIN comes from a program that nobody waits for."""
+        owner = self.owners.get(fin.source, fin.host)
         ends = ((fin.source, fin.sport), (fin.destination, fin.dport))
         return any((owner, _plain(end)) in self.loose_ends for end in ends)
 
@@ -246,6 +249,7 @@ def _plain(end: Endpoint) -> Endpoint:
 
 
 def _is_connected(block: Block) -> bool:
+    """Whether it is the socket of a connection, or of a try to make one."""
     return block[0] == ACCEPTED or any(line.startswith("connect") for line in block)
 
 

@@ -14,7 +14,7 @@ from lab.spoken import SHOWN_BYTES, answered, asked, spoken
 from lab.timeline import network_calls
 from lab.transcript.blocks import Block, run_lengths
 from lab.transcript.names import Names
-from lab.tries import error_of
+from lab.tries import error_of, is_so_error
 
 AGAIN = frozenset({"EAGAIN", "EWOULDBLOCK", "EALREADY"})
 CUT_SHORT = frozenset({"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND"})
@@ -72,12 +72,20 @@ def is_stream(life: Sequence[Call]) -> bool:
 
 
 def _block(life: Sequence[Call], names: Names, loose: bool) -> Block:
-    made = [call for call in life if error_of(call) not in AGAIN]
+    made = [call for call, before in zip(life, [None, *life], strict=False) if not _is_poll(call, before)]
     head = asked(made.pop(0)) if made and made[0].function == "socket" else ACCEPTED
     while loose and made and _is_farewell(made[-1], made):
         made.pop()
     lines = _summed(made, names) if is_stream(life) else (_line(call, names) for call in made)
     return (head, *run_lengths(map(names.text, lines)))
+
+
+def _is_poll(call: Call, before: Call | None) -> bool:
+    """Whether it asks in vain, or again what was answered."""
+    again = (
+        before is not None and is_so_error(call) and (call.function, call.result) == (before.function, before.result)
+    )
+    return again or error_of(call) in AGAIN
 
 
 def _is_farewell(call: Call, made: Sequence[Call]) -> bool:

@@ -15,6 +15,7 @@ from lab.plan import Plan
 from lab.wire import Endpoint, plain
 
 LOWEST_GIVEN = 1024
+NAME_SERVER = "127.0.0.11"
 _MADE_UP = (
     (re.compile(r"(?<![\w:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![\w:])"), "MAC"),
     (re.compile(r"(?<![\w:])fe80::[0-9a-f:]+(?:%\w+)?"), "fe80::*"),
@@ -78,7 +79,7 @@ def _given(plan: Plan, history: History) -> set[int]:
     chosen |= {port for call in calls if call.function == "bind" for port in _asked_for(call)}
     told = {call.local[1] for call in calls if call.local} - chosen
     chosen |= {call.remote[1] for call in calls if call.function.startswith("connect") and call.remote} - told
-    chosen |= {row.local[1] for row in _rows(history) if row.state == "LISTEN"} - told
+    chosen |= {row.local[1] for _, row in rows_of(history) if row.state == "LISTEN"} - told
     return {port for port in _seen(calls, history) if port >= LOWEST_GIVEN} - chosen
 
 
@@ -94,11 +95,12 @@ def _seen(calls: Iterable[Call], history: History) -> Iterator[int]:
         yield from (end[1] for end in (call.local, call.remote) if end)
     for packet in history.all(Packet):
         yield from (packet.sport, packet.dport)
-    for row in _rows(history):
+    for _, row in rows_of(history):
         yield from (row.local[1], row.remote[1])
 
 
-def _rows(history: History) -> Iterator[SocketRow]:
-    for table in history.all(Sockets):
-        yield from table.rows
-    yield from (seen.row for seen in history.all(SocketSeen))
+def rows_of(history: History) -> Iterator[tuple[str, SocketRow]]:
+    """All lines of socket tables, with their hosts; but for the engine's own name server."""
+    rows = [(seen.host, seen.row) for seen in history.all(SocketSeen)]
+    rows += ((table.host, row) for table in history.all(Sockets) for row in table.rows)
+    return ((host, row) for host, row in rows if row.local[0] != NAME_SERVER)

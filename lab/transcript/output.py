@@ -6,8 +6,9 @@ come: the lines of its standard output are sorted.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from lab.history import History, Output
 from lab.model import TOOLS
@@ -43,17 +44,14 @@ def written(
 
 def _lines(history: History, step: int, stream: str, end: int) -> list[Line]:
     """The lines, each with the time of the piece that completed it."""
-    data, stamps = b"", []
-    for seen in history.all(Output):
-        if (seen.step, seen.stream) == (step, stream) and seen.time <= end:
-            data += seen.data
-            stamps.append((len(data), seen.time))
+    pieces = [seen for seen in history.all(Output) if (seen.step, seen.stream) == (step, stream) and seen.time <= end]
+    reached = list(accumulate(len(seen.data) for seen in pieces))
     found, place = [], 0
-    for line in data.splitlines(keepends=True):
+    for line in b"".join(seen.data for seen in pieces).splitlines(keepends=True):
+        text = line.rstrip(b"\r\n")
+        time = pieces[bisect_left(reached, place + max(1, len(text)))].time
+        found.append((text.decode("utf-8", "backslashreplace"), time))
         place += len(line)
-        text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
-        reached = place - len(line) + len(line.rstrip(b"\r\n"))
-        found.append((text, next(time for size, time in stamps if size >= reached)))
     return found
 
 

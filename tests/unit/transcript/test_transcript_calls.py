@@ -81,6 +81,16 @@ def test_an_error_ends_a_stretch_and_polling_is_left_out():
     assert calls.told()[0][2:] == ("send 4 bytes, b'abcd'", "recv = ECONNRESET", "send 1 bytes, b'e'")
 
 
+def test_asking_again_how_a_connect_went_is_left_out():
+    asks = ("getsockopt", "SOL_SOCKET", "SO_ERROR", "[0]", "[4]")
+    calls = Program().call("socket", *TCP, result=3).call("connect", SERVER, 16, result=-1, error="EINPROGRESS")
+    calls.call("connect", SERVER, 16, result=-1, error="EALREADY").call(*asks).call(*asks)
+    assert calls.told()[0][1:] == (
+        "connect(server.lan:80) = EINPROGRESS",
+        "getsockopt(SOL_SOCKET, SO_ERROR, [0], [4]) = 0",
+    )
+
+
 def test_what_a_loose_program_does_at_its_end_is_left_out():
     ends = (
         client().sent(b"ab"),

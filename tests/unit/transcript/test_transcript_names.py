@@ -3,9 +3,9 @@
 import pytest
 from saved_cases import saved
 
-from lab.history import Call, History, Packet, SocketRow, Sockets
+from lab.history import Call, History, Packet, SocketRow, Sockets, SocketSeen
 from lab.plan import Interface, Plan, PlannedHost, PlannedNetwork
-from lab.transcript.names import Names, names_of
+from lab.transcript.names import Names, names_of, rows_of
 
 PLAN = Plan(
     scenario="s",
@@ -88,3 +88,10 @@ def test_what_a_plan_or_a_listener_says_is_no_chance():
     assert given(packet, table) == {40000}
     plan, history = saved("refused-open")
     assert names_of(plan, history).given == {45596}
+
+
+def test_the_engines_name_server_is_nobodys_choice():
+    rows = (SocketRow("tcp", "LISTEN", ("127.0.0.11", 38211), ("0.0.0.0", 0), 0, 4096),)
+    history = History((Sockets("server", 1, 0, rows), SocketSeen("server", 2, 9, rows[0])))
+    assert list(rows_of(history)) == []
+    assert names_of(PLAN, history).given == frozenset()
