@@ -197,32 +197,6 @@ def show(name: str, case: str | None) -> int:
 
 
 @lab.command()
-@click.argument("names", nargs=-1, required=True, metavar="RUN [RUN]")
-@click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; given twice, one of each side.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case.")
-def diff(names: tuple[str, ...], cases: tuple[str, ...], as_json: bool) -> int:
-    """Compare two saved runs, or two cases of one, without what differs between any two: times, ports, addresses.
-
-    RUN is `latest`, a run's id or folder, or one case's folder, as in latest/refused.open.
-    """
-    from lab.diff import compared, side
-    from lab.report.console import make_console
-    from lab.report.difference import json_lines, show
-
-    if len(names) > 2 or len(cases) > 2 or len(names) + len(cases) < 2 or (len(names) == 1 and len(cases) < 2):
-        raise click.UsageError("expected two runs, or one run and --case twice")
-    chosen = cases or ("",)
-    left, right = ((names[place], chosen[place]) for place in (0, -1))
-    comparisons = compared(side(*left), side(*right))
-    told = [" ".join(words).strip() for words in (left, right)]
-    if as_json:
-        click.echo(json_lines(comparisons, *told), nl=False)
-    else:
-        show(make_console(), comparisons, *told)
-    return EXIT_FAILED if any(comparison.differing for comparison in comparisons) else EXIT_PASSED
-
-
-@lab.command()
 @ENGINE
 @click.option("--run", "run_id", metavar="ID", help="End this run, though it is alive.")
 def sweep(engine: str, run_id: str | None) -> int:
@@ -248,6 +222,32 @@ def doctor(engine: str) -> int:
         click.echo(str(line))
         wrong = wrong or line.wrong
     return EXIT_ERROR if wrong else EXIT_PASSED
+
+
+@lab.command()
+@click.argument("names", nargs=-1, required=True, metavar="RUN [RUN]")
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; given twice, one of each side.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case.")
+def diff(names: tuple[str, ...], cases: tuple[str, ...], as_json: bool) -> int:
+    """Compare two saved runs, or two cases of one, without what differs between any two: times, ports, addresses.
+
+    RUN is `latest`, a run's id or folder, or one case's folder, as in latest/refused.open.
+    """
+    from lab.diff import compared, side
+    from lab.report.console import make_console
+    from lab.report.difference import json_lines, show
+
+    if len(names) > 2 or len(cases) > 2 or len(names) + len(cases) < 2 or (len(names) == 1 and len(cases) < 2):
+        raise click.UsageError("expected two runs, or one run and --case twice")
+    chosen = cases or ("",)
+    left, right = ((names[place], chosen[place]) for place in (0, -1))
+    comparisons = compared(side(*left), side(*right))
+    told = [" ".join(words).strip() for words in (left, right)]
+    if as_json:
+        click.echo(json_lines(comparisons, *told), nl=False)
+    else:
+        show(make_console(), comparisons, *told)
+    return EXIT_FAILED if any(comparison.differing for comparison in comparisons) else EXIT_PASSED
 
 
 @lab.command()
