@@ -153,7 +153,7 @@ def _line(call: Call, names: Names) -> str:
     """`connect(server.lan:80) = ECONNREFUSED`, `recv() = b''`, `accept() = still waiting`."""
     name, error = spoken(call), error_of(call)
     if call.ended is None:
-        return f"{asked(call)} {WAITING}"
+        return f"{_asked(call)} {WAITING}"
     if _is_end_of_stream(call):
         return (
             "recv = b'', the end of the stream" if call.remote is None else f"recv = b'' from {names.end(call.remote)}"
@@ -164,4 +164,9 @@ def _line(call: Call, names: Names) -> str:
     if name in ("getsockname", "getpeername") and not error and call.program:
         end = call.local or call.remote
         return f"{name}() = {names.end(end) if end else '?'}"
-    return f"{asked(call)} {answered(call)}"
+    return f"{_asked(call)} {answered(call)}"
+
+
+def _asked(call: Call) -> str:
+    """The call as it was made, without its socket's name."""
+    return asked(call).removeprefix(f"{call.caller}.")
