@@ -1,12 +1,24 @@
-"""Which of a program's calls are on TCP and UDP sockets: name services and the like have sockets of their own. Pure."""
+"""Which calls are on TCP and UDP sockets: name services and the like have sockets of their own. Pure."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from lab.history import Call
+from lab.history import Call, History
 
 ACCEPTS = ("accept", "accept4")
 _MAKERS = ("socket", "socketpair")
+
+
+def of_networks(history: History) -> list[Call]:
+    """The calls of steps, and those of programs on TCP and UDP sockets, in the order of their beginnings."""
+    programs: dict[tuple[str, int], list[Call]] = defaultdict(list)
+    for call in history.all(Call):
+        if call.program:
+            programs[call.host, call.step].append(call)
+    traced = (call for made in programs.values() for call in network_calls(made))
+    steps = (call for call in history.all(Call) if not call.program)
+    return sorted([*traced, *steps], key=lambda call: call.time)
 
 
 def network_calls(made: Iterable[Call]) -> list[Call]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from lab.addressing import Interface
 from lab.history import Call, Exit, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
-from lab.netcalls import network_calls
+from lab.netcalls import of_networks
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
 from lab.spoken import answered, asked, spoken
@@ -138,7 +138,7 @@ def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
 
 
 def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
-    calls = _of_networks(history)
+    calls = of_networks(history)
     true_end = _true_ends(history, calls)
     for call in calls:
         place = (places[id(call)],)
@@ -147,17 +147,6 @@ def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
             took = f" ({_lasted(call.ended - call.time)})" if call.ended - call.time >= TOLD else ""
             words = f"{spoken(call)} {answered(call)}{took}"
             yield Event("return", true_end(call), call.host, words, place, failed=is_failure(call))
-
-
-def _of_networks(history: History) -> list[Call]:
-    """The calls of steps, and those of programs on TCP and UDP sockets, in the order of their beginnings."""
-    programs: dict[tuple[str, int], list[Call]] = defaultdict(list)
-    for call in history.all(Call):
-        if call.program:
-            programs[call.host, call.step].append(call)
-    traced = (call for made in programs.values() for call in network_calls(made))
-    steps = (call for call in history.all(Call) if not call.program)
-    return sorted([*traced, *steps], key=lambda call: call.time)
 
 
 def is_failure(call: Call) -> bool:

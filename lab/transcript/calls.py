@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import groupby
 
 from lab.history import Call, History, Value
+from lab.netcalls import of_networks
 from lab.spoken import SHOWN_BYTES, answered, asked, spoken
-from lab.timeline import network_calls
 from lab.transcript.blocks import Block, run_lengths
 from lab.transcript.names import Names
 from lab.tries import error_of, is_so_error
@@ -26,7 +26,7 @@ WAITING = "= still waiting"
 def as_of(history: History, end: int) -> list[Call]:
     """The calls on sockets of the Internet's families that began before `end` (ns); what ended later, or was cut short,
     was still waiting."""
-    calls = [call for call in network_calls(history) if call.time <= end]
+    calls = [call for call in of_networks(history) if call.time <= end]
     return [_waiting(call) if _is_open(call, end) else call for call in calls]
 
 
