@@ -4,8 +4,9 @@
     packets ────┼──> Event, Event, Event ... ──> report.ladder, report.svg draw them
     sockets ────┘
 
-A packet that one tap saw leave and another saw come is one event. strace stamps the end of a call too early, by up to
-some milliseconds: the end is put behind the packets that it must have waited for. What is drawn how is for `report`.
+A packet that one tap saw leave and another saw come is one event. strace stamps the end of a call too early, on a
+busy machine by milliseconds: it is put behind the packets that it must have waited for. How it is drawn is for `report`
+to say.
 """
 
 from bisect import bisect_right
@@ -19,14 +20,16 @@ from lab.netcalls import of_networks
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
 from lab.spoken import answered, asked, spoken
-from lab.tries import error_of
-from lab.wire import ends, label, matches, noise
+from lab.tries import SLACK, error_of
+from lab.wire import Endpoint, ends, label, matches, noise
 
-LATE = 3_000_000  # ns by which strace's end of a call may be too early
+LATE = 20_000_000  # ns by which strace's end of a call may be too early on a busy machine
 CAUSES_FIRST = {"step": 0, "packet": 1}
 LONGEST = 1000  # bytes of an output that may be told
 TOLD = 1_000_000  # ns from which on it is told how long a call took
-AWAITED = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
+# What a traced call goes with: packets that come, or that it sends.
+COMING = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
+GOING = {"send": ("DATA",), "close": ("FIN", "RST"), "shutdown": ("FIN",)}
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,8 @@ def is_failure(call: Call) -> bool:
 
 
 def _true_ends(history: History, calls: Sequence[Call]) -> Callable[[Call], int]:
-    """When a call that ended did so: a traced one not before the packet that it waited for, of which it is only known
-    that it came before its thread's next call."""
+    """When a call that ended did so: a traced one not before the packet that it goes with, which came, or went, before
+    its thread's next call."""
     packets: dict[str, list[Packet]] = defaultdict(list)
     for packet in history.all(Packet):
         packets[packet.host].append(packet)
@@ -171,10 +174,10 @@ def _true_ends(history: History, calls: Sequence[Call]) -> Callable[[Call], int]
             return ended
         following = threads[_thread(call)]
         index = bisect_right(following, call.time)
-        limit = min([ended + LATE, *following[index : index + 1]])
+        limit = min([ended + (SLACK if _waits_long(call) else LATE), *following[index : index + 1]])
         begin, end = (bisect_right(times.get(call.host, []), at) for at in (ended, limit))
         awaited = [packet.time for packet in packets[call.host][begin:end] if _awaited(call, packet)]
-        return ended if not awaited else awaited[-1] if spoken(call) == "connect" else awaited[0]
+        return ended if not awaited else awaited[-1] if _waits_long(call) else awaited[0]
 
     return true_end
 
@@ -183,12 +186,23 @@ def _thread(call: Call) -> tuple[str, int, str]:
     return call.host, call.step, call.caller.partition(".")[0]
 
 
+def _waits_long(call: Call) -> bool:
+    """Whether the call ended only when its handshake had."""
+    return spoken(call) == "connect" and call.error != "EINPROGRESS"
+
+
 def _awaited(call: Call, packet: Packet) -> bool:
     """Whether a call of this kind may have waited for the packet."""
     if spoken(call) == "connect":
         between = ends(packet)
-        return between is not None and call.remote is not None and any(matches(call.remote, end) for end in between)
-    return not call.error and not packet.outgoing and label(packet) in AWAITED.get(spoken(call), ())
+        talks = label(packet) in ("DATA", "FIN")
+        return not talks and between is not None and call.remote is not None and _is_one_of(call.remote, between)
+    ways = (GOING, COMING) if packet.interface == "lo" else (GOING,) if packet.outgoing else (COMING,)
+    return not call.error and any(label(packet) in way.get(spoken(call), ()) for way in ways)
+
+
+def _is_one_of(end: Endpoint, between: tuple[Endpoint, Endpoint]) -> bool:
+    return any(matches(end, other) for other in between)
 
 
 def _lasted(nanoseconds: int) -> str:

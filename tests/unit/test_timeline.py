@@ -146,9 +146,14 @@ def test_a_traced_call_does_not_end_before_the_packet_that_it_waited_for() -> No
 
 def test_nor_after_its_threads_next_call() -> None:
     story = Story().program(1, ended=1.1).syn(1.2).packet(1.3, "SYN", "ACK", back=True)
-    story.program(1.32, "sendto", b"x", 1, ended=1.33, result=1).packet(1.4, "ACK", "PSH", length=1)
+    story.program(1.32, "sendto", b"x", 1, ended=1.33, result=1).packet(1.4, "ACK", "PSH", length=1, seq=40001)
     words = told(events(story))
-    assert words.index("return connect = ok") < words.index("call send(b'x', 1 bytes) = 1")
+    assert words[-4:] == ["return connect = ok", "call send(b'x', 1 bytes)", "packet DATA 1 bytes", "return send = 1"]
+
+
+def test_a_connect_under_way_does_not_wait_for_its_answers() -> None:
+    story = Story().program(1, ended=1.1, error="EINPROGRESS").syn(1.2).syn(1001.2)
+    assert told(events(story))[:3] == ["call connect(10.9.0.2:80)", "packet SYN", "return connect = EINPROGRESS"]
 
 
 def test_a_named_sockets_call_ends_when_it_said() -> None:

@@ -1,6 +1,8 @@
 """The sequence diagram on a terminal: its width, its marks, its fallback, and what a hostile program cannot do."""
 
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from report_samples import HOSTILE
@@ -8,10 +10,12 @@ from rich.cells import cell_len
 
 from lab.report.console import Screen, make_console
 from lab.report.ladder import draw
+from lab.runs import load_case
 from lab.segments import Segment
-from lab.timeline import Event, Timeline
+from lab.timeline import Event, Timeline, timeline
 
 MS = 1_000_000
+HISTORIES = Path(__file__).parents[2] / "golden" / "histories"
 
 
 def packet(time: int, words: str, host: str, to: str, **fields: object) -> Event:
@@ -50,11 +54,11 @@ def drawn(
     return file.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined, no-any-return]
 
 
-def test_every_kind_of_event(golden) -> None:  # type: ignore[no-untyped-def]
+def test_every_kind_of_event(golden: Callable[[str, str], None]) -> None:
     golden("diagrams/kinds.txt", drawn(*EVENTS))
 
 
-def test_in_ascii(golden) -> None:  # type: ignore[no-untyped-def]
+def test_in_ascii(golden: Callable[[str, str], None]) -> None:
     text = drawn(*EVENTS, encoding="ascii")
     golden("diagrams/kinds.ascii.txt", text)
     assert text.isascii()
@@ -112,3 +116,11 @@ def test_a_hostile_program_writes_nothing_but_text(encoding: str) -> None:
 def test_thousands_of_events_take_no_time() -> None:
     many = [packet(time, "DATA 9 bytes", "client", "server") for time in range(20_000)]
     assert "19993 DATA 9 bytes" in drawn(*many)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in HISTORIES.iterdir()))
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_saved_case(name: str, width: int, golden: Callable[[str, str], None]) -> None:
+    file = io.StringIO()
+    draw(timeline(*load_case(HISTORIES / name)), Screen(make_console(file, "never", width)))
+    golden(f"diagrams/{name}.{width}.txt", file.getvalue())
