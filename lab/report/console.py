@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lab.report import clean
+from lab.report.printed import printed
 
 SHOWN_LINES = 6
 SHOWN_LINE = 160
@@ -118,8 +119,8 @@ class Screen:
 
     def output(self, output: bytes, indent: int) -> None:
         """What a program wrote, with a bar before every line; much of it is folded to its head and tail."""
-        for line in _folded(output):
-            for part in chop_cells(self.fit(line.expandtabs()).rstrip(), self.width - indent - 2) or [""]:
+        for line in printed(output, 2 * SHOWN_LINES, SHOWN_LINE):
+            for part in chop_cells(self.fit(line).rstrip(), self.width - indent - 2) or [""]:
                 self._print(Text(f"{' ' * indent}| {part}".rstrip()))
 
     def progress(self, text: str) -> None:
@@ -171,29 +172,3 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
         else:
             line = f"{line} {word}" if line else word
     yield line
-
-
-def _folded(output: bytes) -> Iterator[str]:
-    """The lines of a program's output that are shown; only these are decoded, however much there is."""
-    output = output.removesuffix(b"\n")
-    if not output:
-        return
-    head = output.split(b"\n", 2 * SHOWN_LINES)
-    left_out = output.count(b"\n") + 1 - 2 * SHOWN_LINES
-    if left_out <= 1:
-        yield from map(_short, head)
-        return
-    head, tail = head[:SHOWN_LINES], output.rsplit(b"\n", SHOWN_LINES)[1:]
-    size = len(output) + 1 - sum(len(line) + 1 for line in (*head, *tail))
-    yield from map(_short, head)
-    yield f"... {left_out:,} lines ({size:,} bytes) left out ..."
-    yield from map(_short, tail)
-
-
-def _short(line: bytes) -> str:
-    """A line, or its beginning and its size; what is not UTF-8 is written out."""
-    begin = line[: 4 * SHOWN_LINE]
-    text = begin.removesuffix(b"\r").decode("utf-8", "backslashreplace")
-    if begin == line and len(text) <= SHOWN_LINE:
-        return text
-    return f"{text[:SHOWN_LINE]} ... (a line of {len(line):,} bytes)"

@@ -1,0 +1,86 @@
+"""Timeline -> Rows: the events that a sequence diagram shows, each with an anchor; and where evidence is among them.
+
+What a program wrote in pieces is one row, and of very many events the middle is folded, but never a step or what a
+failed check points at. How a row looks is for `svg` to say, what is known of it for `fields`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from lab.folding import folded
+from lab.timeline import Event, Timeline
+
+
+@dataclass(frozen=True)
+class Row:
+    """One event of the diagram; `anchor` is unique on the page."""
+
+    anchor: str
+    event: Event
+
+    @property
+    def fields(self) -> str:
+        """The anchor of what is known of it."""
+        return f"{self.anchor}-fields"
+
+
+def rows(line: Timeline, case: str, most: int, needed: Collection[int] = ()) -> tuple[Row, ...]:
+    """About `most` rows. `case` begins their anchors; what holds evidence that is `needed` is kept."""
+    events = _bounded(list(_joined(folded(line.events))), most, frozenset(needed))
+    return tuple(Row(f"{case}-e{number}", event) for number, event in enumerate(events, start=1))
+
+
+def places(shown: Iterable[Row]) -> dict[int, Row]:
+    """The row that shows each observation, by its index in the history; of a call, the row of its end."""
+    return {place: row for row in shown for place in row.event.evidence}
+
+
+def _joined(events: Iterable[Event]) -> Iterator[Event]:
+    """What a host's programs wrote with nothing else in between is one event, told by its last line; an empty line is
+    a part of what was written before."""
+    found: list[Event] = []
+    last: dict[str, int] = {}
+    written: dict[tuple[str, int, str], int] = {}
+    for event in events:
+        stream, _, words = event.words.partition(": ")
+        whose = (event.host, event.step, stream)
+        before = written.get(whose)
+        if event.kind == "output" and before is not None and (last.get(event.host) == before or not words):
+            told = event.words if words else found[before].words
+            found[before] = replace(found[before], words=told, evidence=found[before].evidence + event.evidence)
+            continue
+        if event.kind == "output":
+            written[whose] = len(found)
+        for host in filter(None, (event.host, event.to)):
+            last[host] = len(found)
+        found.append(event)
+    yield from found
+
+
+def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list[Event]:
+    if len(events) <= most:
+        return list(events)
+    head, tail = most * 2 // 3, len(events) - most // 3
+    wanted = {place for place, event in enumerate(events) if needed.intersection(event.evidence)}
+    wanted = set(sorted(wanted)[:most])
+    found: list[Event] = []
+    for (left_out, _), run in groupby(
+        enumerate(events),
+        key=lambda item: (
+            head <= item[0] < tail and item[1].kind != "step" and item[0] not in wanted,
+            item[1].step,
+        ),
+    ):
+        group = [event for _, event in run]
+        found += [_left_out(group)] if left_out and len(group) > 1 else group
+    return found
+
+
+def _left_out(events: Sequence[Event]) -> Event:
+    kinds = Counter(event.kind for event in events)
+    told = ", ".join(f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.most_common())
+    evidence = tuple(place for event in events for place in event.evidence)
+    first = events[0]
+    return Event("fold", first.time, first.host, f"{len(events):,} events not drawn: {told}", evidence, first.step)

@@ -1,0 +1,246 @@
+"""Rows -> Bands: where everything of a sequence diagram stands, in pixels. A band is a step, and a drawing of its own.
+
+    time   server   client        a lane a host, a row an event; time goes down, not to scale
+    397.2     <───────|  SYN
+
+Pure geometry: `templates/diagram.html` draws it, and makes every text harmless; what is known of an event is told by
+`fields`.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from lab.report import clean, clip, duration
+from lab.report.rows import Row
+from lab.timeline import Event, Timeline
+
+CHAR = 9.7  # px: the widest that a character of 16 px is in the usual monospaced fonts
+TIMES, HEAD, LINE, ARROW, BOX = 128, 30, 26, 48, 38
+STUB, LOOP, SLOPE, PADDING = 150, 70, 4, 12
+BAR = 8
+PAUSE = 300_000_000  # ns without any event, from which on it is said
+LANES = {1: 620, 2: 460, 3: 400}
+NARROWEST_LANE = 350
+BEFORE = "before the first step"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An event in its place: `y` is its middle. A packet goes from `x` to `end`; anything else stands at `x`, at most
+    `width` wide. `time` is what the time column says, `label` all of it in words, `open` that the packet's
+    other end is not known."""
+
+    row: Row
+    kind: str
+    top: int
+    height: int
+    y: int
+    x: int
+    end: int
+    width: int
+    words: str
+    time: str
+    label: str
+    open: str = ""
+
+    @property
+    def middle(self) -> int:
+        """Where the words of an arrow stand."""
+        return (self.x + self.end) // 2
+
+    @property
+    def box(self) -> int:
+        """How wide the frame around the words is."""
+        return round(CHAR * (_cells(self.words) + 2 * self.row.event.failed)) + 2 * PADDING
+
+    @property
+    def way(self) -> int:
+        """1: to the right, -1: to the left."""
+        return 1 if self.end >= self.x else -1
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A call under way, in one band."""
+
+    x: int
+    top: int
+    bottom: int
+
+
+@dataclass(frozen=True)
+class Band:
+    """A step: its heading's lines, the hosts' lanes (name, x), and what happened. `pauses` are (y, words)."""
+
+    anchor: str
+    title: str
+    heading: tuple[str, ...]
+    row: Row | None
+    heads: int
+    width: int
+    height: int
+    lanes: tuple[tuple[str, int], ...]
+    marks: tuple[Mark, ...]
+    pauses: tuple[tuple[int, str], ...]
+    bars: tuple[Bar, ...] = ()
+
+
+def bands(line: Timeline, shown: Sequence[Row]) -> tuple[Band, ...]:
+    """The diagram, from top to bottom."""
+    lane = LANES.get(len(line.hosts), NARROWEST_LANE)
+    lanes = {host: TIMES + lane * place + lane // 2 for place, host in enumerate(line.hosts)}
+    pen = _Pen(line.start, lanes, lane, TIMES + lane * len(lanes))
+    groups = groupby(shown, key=lambda row: row.event.step)
+    drawn = [pen.band(step, list(group)) for step, group in groups]
+    return tuple(_with_bars(drawn, shown, lanes))
+
+
+@dataclass
+class _Pen:
+    """Goes down the page; knows the time of the row before."""
+
+    start: int
+    lanes: Mapping[str, int]
+    lane: int
+    width: int
+    last: int = 0
+
+    def band(self, step: int, group: Sequence[Row]) -> Band:
+        first = group[0] if group[0].event.kind == "step" else None
+        title = f"{step + 1}. {first.event.words}" if first else BEFORE if step < 0 else f"{step + 1}. (continued)"
+        heading = tuple(wrapped(clean(clip(title, 400)), int((self.width - 2 * PADDING) / CHAR)))
+        heads = PADDING + LINE * len(heading)
+        y = heads + HEAD
+        marks, pauses = [], []
+        self.last = self.last or group[0].event.time
+        for row in group:
+            event = row.event
+            if event.time - self.last >= PAUSE:
+                pauses.append((y + LINE // 2, f"{duration((event.time - self.last) / 1e9)} later"))
+                y += LINE
+            self.last = max(self.last, event.time)
+            if row is not first:
+                height = ARROW if event.kind == "packet" and event.host != event.to else BOX
+                marks.append(self.mark(row, y, height))
+                y += height
+        lanes = tuple(self.lanes.items())
+        anchor = first.anchor if first else f"{group[0].anchor}-band"
+        height = y + PADDING
+        return Band(anchor, title, heading, first, heads, self.width, height, lanes, tuple(marks), tuple(pauses))
+
+    def mark(self, row: Row, top: int, height: int) -> Mark:
+        event = row.event
+        x, end, open_ = self.ends(event)
+        words = event.words + f" · {event.interface}" * bool(event.interface) + " · lost" * event.lost
+        return Mark(
+            row=row,
+            kind=_kind(event),
+            top=top,
+            height=height,
+            y=top + height // 2 + (8 if height == ARROW else 0),
+            x=x,
+            end=end,
+            width=self.lane - 2 * PADDING,
+            words=shortened(clean(words), int((self.lane - 4 * PADDING) / CHAR) - 2),
+            time=milliseconds(event.time - self.start),
+            label=label(event, self.start),
+            open=open_,
+        )
+
+    def ends(self, event: Event) -> tuple[int, int, str]:
+        """From where to where it goes, and which end is not known. A lost one ends before it arrives."""
+        nowhere = self.width // 2 + TIMES // 2
+        x, end = self.lanes.get(event.host), self.lanes.get(event.to)
+        if event.kind != "packet":
+            return (nowhere if x is None else x), (nowhere if x is None else x), ""
+        if x is None and end is None:
+            return nowhere, nowhere, "both"
+        if x is None and end is not None:
+            return end - STUB, end, "begin"
+        assert x is not None
+        if end is None:
+            return x, x + STUB, "end"
+        return x, end - (end - x) // 4 if event.lost else end, ""
+
+
+def _kind(event: Event) -> str:
+    return "loop" if event.kind == "packet" and event.host == event.to else event.kind
+
+
+def _with_bars(drawn: Sequence[Band], shown: Sequence[Row], lanes: Mapping[str, int]) -> Iterator[Band]:
+    """The bands with the calls that are under way in them, from the row of their beginning to that of their end; those
+    at the same time on one host side by side."""
+    where = {mark.row.anchor: (number, mark.y) for number, band in enumerate(drawn) for mark in band.marks}
+    found: dict[int, list[Bar]] = {}
+    busy: dict[str, list[tuple[int, int]]] = {}
+    for begin, end, host in _under_way(shown, where):
+        others = busy.setdefault(host, [])
+        others[:] = [until for until in others if until > begin]
+        x = lanes.get(host, 0) + BAR * len(others)
+        others.append(end)
+        for number in range(begin[0], end[0] + 1):
+            top = begin[1] if number == begin[0] else 0
+            bottom = end[1] if number == end[0] else drawn[number].height
+            found.setdefault(number, []).append(Bar(x, top, bottom))
+    for number, band in enumerate(drawn):
+        yield replace(band, bars=tuple(found.get(number, ())))
+
+
+def _under_way(
+    shown: Sequence[Row], where: Mapping[str, tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
+    ends = {place: row for row in shown if row.event.kind in ("return", "fold") for place in row.event.evidence}
+    for row in shown:
+        if row.event.kind == "call" and " = " not in row.event.words:
+            end = ends.get(row.event.evidence[0])
+            if end and end.anchor in where:
+                yield where[row.anchor], where[end.anchor], row.event.host
+
+
+def milliseconds(nanoseconds: int) -> str:
+    """As the time column says it: `397.231`; coarser from ten seconds on."""
+    return f"{nanoseconds / 1e6:,.{3 if abs(nanoseconds) < 10_000_000_000 else 0}f}".replace(",", " ")
+
+
+def label(event: Event, start: int) -> str:
+    """All of an event in words: `at 397.231 ms, client to server on lan: SYN`."""
+    who = event.host or "somebody unseen"
+    if event.kind == "packet":
+        who += f" to {event.to or 'somebody unseen'}" + f" on {event.interface}" * bool(event.interface)
+    elif event.kind == "fold":
+        who = "folded"
+    words = event.words.lstrip("= ") if event.kind == "return" else event.words
+    returned = "returned " * (event.kind == "return")
+    return f"at {milliseconds(event.time - start)} ms, {who}: {returned}{clip(words, 300)}" + ", lost" * event.lost
+
+
+def shortened(text: str, cells: int) -> str:
+    """The text, or its beginning and an ellipsis; an East Asian character takes two cells."""
+    if _cells(text) <= cells:
+        return text
+    kept = text[:cells]
+    while _cells(kept) > cells - 1:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
+def wrapped(text: str, cells: int, most: int = 3) -> Iterator[str]:
+    """Lines of so many cells, broken between words where there are any; no more than `most`."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and _cells(lines[-1]) + 1 + _cells(word) > cells:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    kept = lines[:most]
+    if len(lines) > most:
+        kept[-1] += " …"
+    yield from (shortened(line, cells) for line in kept)
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
