@@ -37,6 +37,7 @@ MOST_PROBLEMS = 40
 GARBAGE = 50_000
 
 ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
+FILE = click.Path(dir_okay=False, path_type=Path)
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 
 
@@ -92,7 +93,8 @@ def _interrupt(*_: object) -> NoReturn:
 @ENGINE
 @click.option("--keep", is_flag=True, help="Leave the hosts up, and say how to enter and how to end them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case; the story goes to standard error.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write a page that shows the run, as lab report does.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at once.")
 @click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
@@ -108,6 +110,7 @@ def run(
     keep: bool,
     as_json: bool,
     junit: Path | None,
+    html: Path | None,
     repeat: int,
     jobs: int,
     pace: bool,
@@ -125,6 +128,8 @@ def run(
         reports = run_jobs(session, work, lambda: _terminal(as_json, pace, drawn), 1 if pace else jobs)
         _terminal(as_json, pace, drawn).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
+        if html:
+            _write_page(str(session.saved.folder), html)
     return _exit_code(reports)
 
 
@@ -167,7 +172,7 @@ def check(files: tuple[str, ...]) -> int:
 @lab.command()
 @click.argument("name", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case; the story goes to standard error.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
 def judge(name: str, as_json: bool, junit: Path | None) -> int:
     """Judge a saved run again: `latest`, its id, or its folder."""
     from lab.flow import tell_again
@@ -193,6 +198,16 @@ def show(name: str, case: str | None) -> int:
         plan, history = load_case(folder)
         terminal.case_begins(plan, plan.parameters)
         terminal.diagram(plan, history)
+    return EXIT_PASSED
+
+
+@lab.command()
+@click.argument(\"name\", metavar=\"RUN\")
+@click.option("--html", type=FILE, metavar="FILE", required=True, help="Where the page goes.")
+def report(name: str, html: Path) -> int:
+    """Show a saved run (as for judge, or one case's folder) as one HTML page that needs nothing else."""
+    count, size = _write_page(name, html)
+    click.echo(f"{html}: {count} case{'' if count == 1 else 's'}, {size / 1000:,.0f} kB")
     return EXIT_PASSED
 
 
@@ -320,10 +335,24 @@ def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | No
     if junit:
         from lab.report import junit as junit_report
 
-        try:
-            junit.write_text(junit_report.document(reports, run_id), "utf-8")
-        except OSError as error:
-            raise LabError(f"{junit}: cannot be written: {error.strerror}") from error
+        _write_text(junit, junit_report.document(reports, run_id))
+
+
+def _write_page(name: str, file: Path) -> tuple[int, int]:
+    """How many cases the page shows, and its size (bytes)."""
+    from lab.report import html, saved
+    from lab.runs import find
+
+    folders = find(name)
+    text = html.document(saved.told(folders), folders[0].parent.name)
+    return len(folders), _write_text(file, text)
+
+
+def _write_text(file: Path, text: str) -> int:
+    try:
+        return file.write_bytes(text.encode())
+    except OSError as error:
+        raise LabError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 def _exit_code(reports: "list[Report]") -> int:

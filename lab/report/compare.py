@@ -107,8 +107,15 @@ def _step(case: Told, number: int) -> str:
 def _said(parameters: Mapping[str, object], name: str) -> str:
     if name not in parameters:
         return ABSENT
-    value = parameters[name]
-    return clip(value if isinstance(value, str) and value else repr(value), LONGEST)
+    return clip(_words(parameters[name]), LONGEST)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_words, value)) or "none"
+    return value if isinstance(value, str) and value else repr(value)
 
 
 class _Comparable:

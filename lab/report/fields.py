@@ -69,7 +69,11 @@ def _packet(event: Event, seen: Sequence[Packet], start: int) -> Iterator[Field]
         verb = "saw it leave" if item.outgoing else "saw it come"
         yield f"{item.host} {verb}", f"at {milliseconds(item.time - start)} ms"
     if event.arrived is not None and event.arrived > event.time:
-        yield "on the way", duration((event.arrived - event.time) / 1e9)
+        yield "on the way", _span(event.arrived - event.time)
+
+
+def _span(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e3:.0f} µs" if nanoseconds < 1_000_000 else duration(nanoseconds / 1e9)
 
 
 def _direction(event: Event) -> str:
@@ -115,7 +119,7 @@ def _call(seen: Call, start: int) -> Iterator[Field]:
     yield "remote", _end(*seen.remote) if seen.remote else ""
     yield "began", f"{milliseconds(seen.time - start)} ms"
     yield "ended", "never" if seen.ended is None else f"{milliseconds(seen.ended - start)} ms"
-    yield "took", "" if seen.ended is None else duration((seen.ended - seen.time) / 1e9)
+    yield "took", "" if seen.ended is None else _span(seen.ended - seen.time)
 
 
 @_told.register

@@ -28,7 +28,9 @@ class Row:
 
 def rows(line: Timeline, case: str, most: int, needed: Collection[int] = ()) -> tuple[Row, ...]:
     """About `most` rows. `case` begins their anchors; what holds evidence that is `needed` is kept."""
-    events = _bounded(list(_joined(folded(line.events))), most, frozenset(needed))
+    # what the network says before anything happens on it is nobody's
+    happened = [event for event in line.events if event.step >= 0 or not event.noise]
+    events = _bounded(list(_joined(folded(happened))), most, frozenset(needed))
     return tuple(Row(f"{case}-e{number}", event) for number, event in enumerate(events, start=1))
 
 

@@ -1,12 +1,15 @@
 """Saved cases with all that is known of them, for views that show more than a Report holds."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.history import History
 from lab.judge import Report, judge, skipped
+from lab.library import outline
 from lab.plan import Plan
 from lab.runs import PLAN, load_case, load_plan, skip_reason
 
@@ -24,12 +27,20 @@ class Told:
 
 
 def told(folders: Iterable[Path]) -> tuple[Told, ...]:
-    """The cases of these folders, judged again, in the order of their beginnings; those of one scenario follow each
-    other. UsageError names what cannot be read."""
+    """The cases of these folders, judged again. Those of one scenario follow each other in the order of their file, if
+    that is still there, else of their beginnings. UsageError names what cannot be read."""
     cases = sorted(map(_load, folders), key=lambda case: case.began)
-    scenarios = list(dict.fromkeys((case.plan.scenario, case.plan.file) for case in cases))
-    cases.sort(key=lambda case: scenarios.index((case.plan.scenario, case.plan.file)))
+    files = {case.plan.file: number for number, case in reversed(list(enumerate(cases)))}
+    orders = {file: _order(file) for file in files}
+    cases.sort(key=lambda case: (files[case.plan.file], orders[case.plan.file].get(case.plan.case, 0)))
     return tuple(_numbered(cases))
+
+
+def _order(file: str) -> dict[str, int]:
+    """The places of the cases in a scenario's file; none where it cannot be read any more."""
+    with contextlib.suppress(LabError):
+        return {name: place for place, name in enumerate(outline(Path(file))[1])}
+    return {}
 
 
 def _numbered(cases: Iterable[Told]) -> Iterable[Told]:

@@ -21,16 +21,16 @@ TIMES, HEAD, LINE, ARROW, BOX = 128, 30, 26, 48, 38
 STUB, LOOP, SLOPE, PADDING = 150, 70, 4, 12
 BAR = 8
 PAUSE = 300_000_000  # ns without any event, from which on it is said
-LANES = {1: 620, 2: 460, 3: 400}
-NARROWEST_LANE = 350
+LANES = {1: 620, 2: 460}
+NARROWEST_LANE = 345
 BEFORE = "before the first step"
 
 
 @dataclass(frozen=True)
 class Mark:
     """An event in its place: `y` is its middle. A packet goes from `x` to `end`; anything else stands at `x`, at most
-    `width` wide. `time` is what the time column says, `label` all of it in words, `open` that the packet's
-    other end is not known."""
+    `width` wide. `time` is what the time column says, `label` all of it in words; `above` is where a packet's words
+    stand, `open` which of its ends is not known."""
 
     row: Row
     kind: str
@@ -43,12 +43,8 @@ class Mark:
     words: str
     time: str
     label: str
+    above: int = 0
     open: str = ""
-
-    @property
-    def middle(self) -> int:
-        """Where the words of an arrow stand."""
-        return (self.x + self.end) // 2
 
     @property
     def box(self) -> int:
@@ -146,6 +142,8 @@ class _Pen:
             words=shortened(clean(words), int((self.lane - 4 * PADDING) / CHAR) - 2),
             time=milliseconds(event.time - self.start),
             label=label(event, self.start),
+            # between its first two lanes, so that no lane goes through the words
+            above=x + (STUB if open_ else self.lane) // 2 * (1 if end >= x else -1),
             open=open_,
         )
 
@@ -191,12 +189,17 @@ def _with_bars(drawn: Sequence[Band], shown: Sequence[Row], lanes: Mapping[str, 
 def _under_way(
     shown: Sequence[Row], where: Mapping[str, tuple[int, int]]
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
+    """The beginning and the end of each call that is not told in one row; one that never ended did so with its host's
+    last program."""
     ends = {place: row for row in shown if row.event.kind in ("return", "fold") for place in row.event.evidence}
+    exits = {row.event.host: row for row in shown if row.event.kind == "exit"}
+    bottom = max(where.values(), default=(0, 0))
     for row in shown:
         if row.event.kind == "call" and " = " not in row.event.words:
-            end = ends.get(row.event.evidence[0])
-            if end and end.anchor in where:
-                yield where[row.anchor], where[end.anchor], row.event.host
+            end = ends.get(row.event.evidence[0]) or exits.get(row.event.host)
+            until = where[end.anchor] if end else bottom
+            if row.anchor in where and where[row.anchor] < until:
+                yield where[row.anchor], until, row.event.host
 
 
 def milliseconds(nanoseconds: int) -> str:

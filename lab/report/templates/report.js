@@ -3,7 +3,6 @@
 // page already: without this script an event is a link to its fields.
 
 const diagrams = [...document.querySelectorAll(".sequence")].map(watch);
-document.querySelectorAll(".scripted[hidden]").forEach((hint) => (hint.hidden = false));
 document.addEventListener("keydown", onKey);
 window.addEventListener("hashchange", follow);
 window.addEventListener("beforeprint", () => document.querySelectorAll("details.print").forEach((item) => (item.open = true)));
@@ -33,7 +32,7 @@ function watch(figure) {
     const focused = diagram.events.includes(document.activeElement) ? document.activeElement : null;
     show(diagram, focused);
   });
-  tell(diagram);
+  diagram.panel.querySelector("button").addEventListener("click", () => letGo(diagram));
   return diagram;
 }
 
@@ -104,10 +103,12 @@ function tell(diagram) {
     event.classList.toggle("pinned", event === pinned);
     event.classList.toggle("lit", event === pinned || event === current);
   }
-  panel.replaceChildren();
-  if (pinned) panel.append(card(diagram, pinned, "Pinned: "));
-  if (current && current !== pinned) panel.append(card(diagram, current, ""));
-  if (panel.firstChild) panel.append(button(diagram));
+  const cards = [];
+  if (pinned) cards.push(card(diagram, pinned, "Pinned: "));
+  if (current && current !== pinned) cards.push(card(diagram, current, ""));
+  panel.classList.toggle("telling", cards.length > 0);
+  panel.querySelector(".cards").replaceChildren(...cards);
+  panel.querySelector("button").hidden = !cards.length;
 }
 
 function card(diagram, event, lead) {
@@ -128,13 +129,6 @@ function sockets(diagram, time) {
   table.createTBody().append(...rows.map((row) => row.cloneNode(true)));
   for (const row of table.rows) for (const column of [4 - 1, 1, 0]) row.deleteCell(column); // times and protocol
   return table;
-}
-
-function button(diagram) {
-  const made = element("button", "", "Let go");
-  made.type = "button";
-  made.addEventListener("click", () => letGo(diagram));
-  return made;
 }
 
 function element(name, className, text = "") {

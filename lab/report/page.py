@@ -1,0 +1,199 @@
+"""Told -> CasePage: all that a page shows of one case, put together and bounded. Pure.
+
+What an event is made of is for `fields`, where it stands for `svg`; how it looks is for `templates/`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lab.checks.base import Outcome
+from lab.history import Output, Sockets, View
+from lab.judge import Judgement, StepReport
+from lab.report import clip
+from lab.report.fields import Field, cells, fields
+from lab.report.lives import Life, at, lives
+from lab.report.printed import printed
+from lab.report.rows import Row, places, rows
+from lab.report.saved import Told
+from lab.report.svg import Band, bands, milliseconds
+from lab.timeline import timeline
+
+MOST_LIVES, MOST_LINKS = 400, 12
+LONGEST_PARAMETER, LONGEST_LINK = 120, 40
+
+
+@dataclass(frozen=True)
+class Link:
+    """A piece of evidence: the anchor at which it is shown (empty: it is not), and what it is."""
+
+    anchor: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A judgement, with what it rests on; `more` pieces of evidence are not named."""
+
+    judgement: Judgement
+    links: tuple[Link, ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a step's program wrote on one stream, or what a tool printed; `size` in bytes."""
+
+    name: str
+    size: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A host's sockets, a row each."""
+
+    host: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step with all that was seen of it: `row` is its place in the diagram, `tables` the sockets at its end."""
+
+    report: StepReport
+    row: str
+    checks: tuple[Check, ...]
+    streams: tuple[Stream, ...]
+    views: tuple[Stream, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class EventDetails:
+    """A row of the diagram with all that is known of it."""
+
+    row: Row
+    label: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """A case's part of the page; `anchor` begins all of its anchors, times count from `start` (ns)."""
+
+    anchor: str
+    told: Told
+    start: int
+    bands: tuple[Band, ...]
+    events: tuple[EventDetails, ...]
+    steps: tuple[Step, ...]
+    lives: tuple[Life, ...]
+    lives_left_out: int
+
+    @property
+    def parameters(self) -> str:
+        """In one line, as the terminal has it."""
+        plain = {name: value for name, value in self.told.plan.parameters.items() if not isinstance(value, dict | list)}
+        texts = ((name, value if isinstance(value, str) and value else repr(value)) for name, value in plain.items())
+        return ", ".join(f"{name} = {clip(text, LONGEST_PARAMETER)}" for name, text in texts)
+
+
+def case_page(anchor: str, told: Told, most: int) -> CasePage:
+    """The case's part, with a diagram of about `most` rows."""
+    line = timeline(told.plan, told.history)
+    shown = rows(line, anchor, most, set(_needed(told)))
+    drawn = bands(line, shown)
+    labels = {mark.row.anchor: mark.label for band in drawn for mark in band.marks}
+    known = lives(told.history)
+    return CasePage(
+        anchor=anchor,
+        told=told,
+        start=line.start,
+        bands=drawn,
+        events=tuple(
+            EventDetails(row, labels.get(row.anchor, row.event.words), fields(row.event, told.history, line.start))
+            for row in shown
+        ),
+        steps=tuple(_Steps(anchor, told, shown, known, line.start).all()),
+        lives=known[:MOST_LIVES],
+        lives_left_out=len(known[MOST_LIVES:]),
+    )
+
+
+def _needed(told: Told) -> Iterator[int]:
+    """The evidence that must be seen in the diagram."""
+    for step in told.report.steps:
+        for judgement in step.judgements:
+            if judgement.verdict.outcome is not Outcome.PASS:
+                yield from judgement.verdict.evidence
+
+
+class _Steps:
+    """Puts the steps of one case together."""
+
+    def __init__(self, anchor: str, told: Told, shown: Sequence[Row], known: Sequence[Life], start: int) -> None:
+        self._anchor = anchor
+        self._told = told
+        self._history = told.history
+        self._rows = places(shown)
+        self._heads = {row.event.step: row.anchor for row in shown if row.event.kind == "step"}
+        self._lives = known
+        self._watched = {life.host for life in known}
+        self._start = start
+
+    def all(self) -> Iterator[Step]:
+        """In their order."""
+        for report in self._told.report.steps:
+            yield Step(
+                report=report,
+                row=self._heads.get(report.number, ""),
+                checks=tuple(map(self._check, report.judgements)),
+                streams=tuple(self._streams(report.number)),
+                views=tuple(self._views(report.number)),
+                tables=tuple(self._tables(report)),
+            )
+
+    def _streams(self, number: int) -> Iterator[Stream]:
+        written = [seen for seen in self._history.all(Output) if seen.step == number]
+        for name in dict.fromkeys(seen.stream for seen in written):
+            data = b"".join(seen.data for seen in written if seen.stream == name)
+            yield Stream(name, len(data), tuple(printed(data)))
+
+    def _views(self, number: int) -> Iterator[Stream]:
+        for view in self._history.all(View):
+            if view.step == number:
+                name = f"{view.host}: {view.command}" + f" (exit {view.code})" * bool(view.code)
+                yield Stream(name, len(view.data), tuple(printed(view.data)))
+
+    def _tables(self, report: StepReport) -> Iterator[Table]:
+        """Each host's sockets at the step's end: as they were read, else as they were last seen."""
+        if report.ended is None:
+            return
+        read = {seen.host: seen.rows for seen in self._history.all(Sockets) if seen.step == report.number}
+        last = at(self._lives, report.ended)
+        for host in self._told.plan.hosts:
+            if host.name in read:
+                yield Table(host.name, tuple(map(cells, read[host.name])))
+            elif host.name in self._watched:
+                yield Table(host.name, tuple(cells(life.row) for life in last if life.host == host.name))
+
+    def _check(self, judgement: Judgement) -> Check:
+        links = list(dict.fromkeys(map(self._link, judgement.verdict.evidence)))
+        return Check(judgement, tuple(links[:MOST_LINKS]), len(links[MOST_LINKS:]))
+
+    def _link(self, place: int) -> Link:
+        if not 0 <= place < len(self._history.observations):
+            return Link("", f"line {place + 1} of history.jsonl, which is not there")
+        if row := self._rows.get(place):
+            return Link(row.anchor, f"{clip(row.event.words.strip(), LONGEST_LINK)} at {self._at(row.event.time)}")
+        seen = self._history.observations[place]
+        words = f"{seen.kind} of {seen.host} at {self._at(seen.time)}"
+        return Link(self._table_of(seen), words) if isinstance(seen, Sockets) else Link("", words)
+
+    def _table_of(self, seen: Sockets) -> str:
+        step = next((step for step in self._told.report.steps if step.number == seen.step), None)
+        shown = step and any(table.host == seen.host for table in self._tables(step))
+        return f"{self._anchor}-sockets-{seen.step}" if shown else ""
+
+    def _at(self, time: int) -> str:
+        return f"{milliseconds(time - self._start)} ms"
