@@ -108,7 +108,7 @@ def _placed(event: Event, begins: Sequence[tuple[int, int]]) -> Event:
 def _merged(events: Sequence[Event]) -> Iterator[Event]:
     """A call and its end are one event where nothing happened in between."""
     skip = False
-    for event, after in zip(events, [*events[1:], None], strict=True):
+    for event, after in zip(events, [*events[1:], None], strict=False):
         if skip:
             skip = False
         elif after and event.kind == "call" and after.kind == "return" and event.evidence == after.evidence:

@@ -42,23 +42,32 @@ def places(shown: Iterable[Row]) -> dict[int, Row]:
 def _joined(events: Iterable[Event]) -> Iterator[Event]:
     """What a host's programs wrote with nothing else in between is one event, told by its last line; an empty line is
     a part of what was written before."""
-    found: list[Event] = []
-    last: dict[str, int] = {}
-    written: dict[tuple[str, int, str], int] = {}
+    found: list[list[Event]] = []
+    last: dict[str, list[Event]] = {}
+    written: dict[tuple[str, int, str], list[Event]] = {}
     for event in events:
         stream, _, words = event.words.partition(": ")
         whose = (event.host, event.step, stream)
-        before = written.get(whose)
-        if event.kind == "output" and before is not None and (last.get(event.host) == before or not words):
-            told = event.words if words else found[before].words
-            found[before] = replace(found[before], words=told, evidence=found[before].evidence + event.evidence)
+        before = written.get(whose, [])
+        if event.kind == "output" and before and (last[event.host] is before or not words):
+            before.append(event)
             continue
+        found.append([event])
+        last[event.host] = last[event.to] = found[-1]
         if event.kind == "output":
-            written[whose] = len(found)
-        for host in filter(None, (event.host, event.to)):
-            last[host] = len(found)
-        found.append(event)
-    yield from found
+            written[whose] = found[-1]
+    yield from map(_one, found)
+
+
+def _one(pieces: Sequence[Event]) -> Event:
+    if len(pieces) == 1:
+        return pieces[0]
+    told = next((event.words for event in reversed(pieces) if event.words.partition(": ")[2]), pieces[0].words)
+    return replace(pieces[0], words=told, evidence=_evidence(pieces))
+
+
+def _evidence(events: Iterable[Event]) -> tuple[int, ...]:
+    return tuple(place for event in events for place in event.evidence)
 
 
 def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list[Event]:
@@ -83,6 +92,5 @@ def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list
 def _left_out(events: Sequence[Event]) -> Event:
     kinds = Counter(event.kind for event in events)
     told = ", ".join(f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.most_common())
-    evidence = tuple(place for event in events for place in event.evidence)
-    first = events[0]
-    return Event("fold", first.time, first.host, f"{len(events):,} events not drawn: {told}", evidence, first.step)
+    first, words = events[0], f"{len(events):,} events not drawn: {told}"
+    return Event("fold", first.time, first.host, words, _evidence(events), first.step)

@@ -139,7 +139,7 @@ class _Pen:
             x=x,
             end=end,
             width=self.lane - 2 * PADDING,
-            words=shortened(clean(words), int((self.lane - 4 * PADDING) / CHAR) - 2),
+            words=shortened(clean(words), int((self.lane - 3 * PADDING) / CHAR) - 2 * event.failed),
             time=milliseconds(event.time - self.start),
             label=label(event, self.start),
             # between its first two lanes, so that no lane goes through the words
@@ -214,9 +214,7 @@ def label(event: Event, start: int) -> str:
         who += f" to {event.to or 'somebody unseen'}" + f" on {event.interface}" * bool(event.interface)
     elif event.kind == "fold":
         who = "folded"
-    words = event.words.lstrip("= ") if event.kind == "return" else event.words
-    returned = "returned " * (event.kind == "return")
-    return f"at {milliseconds(event.time - start)} ms, {who}: {returned}{clip(words, 300)}" + ", lost" * event.lost
+    return f"at {milliseconds(event.time - start)} ms, {who}: {clip(event.words.strip(), 300)}" + ", lost" * event.lost
 
 
 def shortened(text: str, cells: int) -> str:
