@@ -18,14 +18,16 @@ endif
 scenario: ready ## run one on Docker: make scenario NAME=refused [CASE=open] [PACE=1]
 	@$(BIN)/lab run $(NAME) $(if $(CASE),--case "$(CASE)") $(if $(PACE),--pace)
 
-test: check images ## prove everything: check, then the engines, the scenarios and the bad days
+test: check images ## prove everything: check, then the page, the engines, the scenarios and the bad days
+	@echo "== tests in a browser"
+	@$(BIN)/pytest -m browser -rs
 	@echo "== tests on Docker"
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "docker and not soak"
 
 check: ready ## format, lint, types and unit tests: no Docker, seconds
 	@echo "== format and lint"; $(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
 	@echo "== types"; $(BIN)/mypy
-	@echo "== unit tests"; $(BIN)/pytest -n $(JOBS) -m "not docker and not soak"
+	@echo "== unit tests"; $(BIN)/pytest -n $(JOBS) -m "not browser and not docker and not soak"
 
 images: ready ## build the image that hosts run, if images/ has changed
 	@$(BIN)/lab images
@@ -44,7 +46,7 @@ clean: ## remove the virtual environment, caches and saved runs; nothing of Dock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 goldens: schema ## write the golden files and the schema anew; read the difference before you commit it
-	@$(BIN)/pytest --update-goldens -m "not docker and not soak"
+	@$(BIN)/pytest --update-goldens -m "not browser and not docker and not soak"
 
 schema: ready
 	@$(BIN)/lab schema > .venv/schema.json && mv .venv/schema.json scenarios/scenario.schema.json

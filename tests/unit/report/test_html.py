@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -53,7 +54,7 @@ def check_facts(text: str) -> Page:
     assert not [name for _, found in page.elements for name in found if name.startswith("on")]
     assert page.count("script") == page.count("style") == page.count("h1") == 1
     levels = [level for level, _ in page.headings]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), "headings in order"
+    assert all(after <= before + 1 for before, after in pairwise(levels)), "headings in order"
     assert all(found.get("scope") for tag, found in page.elements if tag == "th"), "headers say of what"
     for drawing in drawings(text):
         root = ET.fromstring(drawing)
