@@ -143,7 +143,7 @@ def test_evidence_leads_to_its_event(browser: Browser, page: str) -> None:
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: str(size[0]))
 def test_without_script_an_event_leads_to_its_fields(browser: Browser, page: str, size: tuple[int, int]) -> None:
-    browser.open(page, size, script=False)
+    browser.open(page, size, script=False, prefers_reduced_motion="reduce")
     packet = browser.all(PACKET)[0]
     assert not browser.find(".panel").is_displayed()
     browser.driver.get(f"{page}{str(packet.get_dom_attribute('href'))}")
@@ -174,8 +174,10 @@ def test_nothing_moves_for_those_who_do_not_like_it(browser: Browser, page: str)
 def test_on_paper_nothing_is_hidden_or_cut(browser: Browser, page: str) -> None:
     browser.open(page, (1030, 720), script=False, media="print")
     assert not browser.find(".panel").is_displayed() and not browser.find("details.events").is_displayed()
-    tables = browser.all("details.print table")
-    assert tables and all(table.is_displayed() and table.rect["height"] > 20 for table in tables)
+    heights = browser.ask(
+        "return [...document.querySelectorAll('details.print table')].map(e => e.checkVisibility() && e.offsetHeight)"
+    )
+    assert heights and all(height > 20 for height in heights), "what is folded on the screen is open"
     width = browser.ask(
         "return Math.max(...[...document.querySelectorAll('svg')].map(e => e.getBoundingClientRect().right))"
     )

@@ -20,7 +20,10 @@ function watch(figure) {
   diagram.panel.hidden = false;
   diagram.events.forEach((event, index) => {
     event.tabIndex = index ? -1 : 0; // one stop for Tab; the arrows go on from there
-    event.addEventListener("mouseenter", () => show(diagram, event));
+    event.addEventListener("mousemove", (move) => {
+      // what comes to lie under a mouse at rest is not pointed at
+      if (diagram.current !== event && (move.movementX || move.movementY)) show(diagram, event);
+    });
     event.addEventListener("focus", () => show(diagram, event));
     event.addEventListener("click", (click) => {
       click.preventDefault();
