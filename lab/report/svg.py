@@ -1,4 +1,4 @@
-"""Rows -> Bands: where everything of a sequence diagram stands, in pixels. A band is a step, and a drawing of its own.
+"""Rows -> Bands: where everything of a sequence diagram stands, in pixels. A band is a step, or a page of a long one.
 
     time   server   client        a lane a host, a row an event; time goes down, not to scale
     397.2     <───────|  SYN
@@ -20,6 +20,7 @@ CHAR = 9.7  # px: the widest that a character of 16 px is in the usual monospace
 TIMES, HEAD, LINE, ARROW, BOX = 128, 30, 26, 48, 38
 STUB, LOOP, SLOPE, PADDING = 150, 70, 4, 12
 BAR = 8
+PAGE = 560  # px: the height from which on a piece is full, so that it fits on paper
 PAUSE = 300_000_000  # ns without any event, from which on it is said
 LANES = {1: 620, 2: 460}
 NARROWEST_LANE = 345
@@ -68,9 +69,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Band:
-    """A step: its heading's lines, the hosts' lanes (name, x), and what happened. `pauses` are (y, words)."""
+    """A step, or the next piece of a long one, which has no heading: its lines, the hosts' lanes (name, x) whose names
+    stand below `heads`, and what happened. `pauses` are (y, words)."""
 
     anchor: str
+    step: int
     title: str
     heading: tuple[str, ...]
     row: Row | None
@@ -82,6 +85,11 @@ class Band:
     pauses: tuple[tuple[int, str], ...]
     bars: tuple[Bar, ...] = ()
 
+    @property
+    def top(self) -> int:
+        """Where the lanes begin."""
+        return self.heads + HEAD - 4
+
 
 def bands(line: Timeline, shown: Sequence[Row]) -> tuple[Band, ...]:
     """The diagram, from top to bottom."""
@@ -89,7 +97,7 @@ def bands(line: Timeline, shown: Sequence[Row]) -> tuple[Band, ...]:
     lanes = {host: TIMES + lane * place + lane // 2 for place, host in enumerate(line.hosts)}
     pen = _Pen(line.start, lanes, lane, TIMES + lane * len(lanes))
     groups = groupby(shown, key=lambda row: row.event.step)
-    drawn = [pen.band(step, list(group)) for step, group in groups]
+    drawn = [band for step, group in groups for band in pen.bands(step, list(group))]
     return tuple(_with_bars(drawn, shown, lanes))
 
 
@@ -103,28 +111,36 @@ class _Pen:
     width: int
     last: int = 0
 
-    def band(self, step: int, group: Sequence[Row]) -> Band:
+    def bands(self, step: int, group: Sequence[Row]) -> Iterator[Band]:
+        """The step, in pieces that fit on a printed page."""
         first = group[0] if group[0].event.kind == "step" else None
-        title = f"{step + 1}. {first.event.words}" if first else BEFORE if step < 0 else f"{step + 1}. (continued)"
+        title = f"{step + 1}. {first.event.words}" if first else BEFORE
         heading = tuple(wrapped(clean(clip(title, 400)), int((self.width - 2 * PADDING) / CHAR)))
-        heads = PADDING + LINE * len(heading)
-        y = heads + HEAD
-        marks, pauses = [], []
+        anchor = first.anchor if first else f"{group[0].anchor}-band"
+        left = list(group[1:] if first else group)
         self.last = self.last or group[0].event.time
-        for row in group:
-            event = row.event
+        while left or heading:
+            heads = PADDING + LINE * len(heading)
+            marks, pauses, bottom = self.fill(heads + HEAD, left)
+            shape = (heads, self.width, bottom + PADDING, tuple(self.lanes.items()))
+            yield Band(anchor, step, title, heading, first if heading else None, *shape, marks, pauses)
+            heading, title = (), f"{step + 1}., continued"
+            anchor = f"{left[0].anchor}-band" if left else ""
+
+    def fill(self, y: int, left: list[Row]) -> tuple[tuple[Mark, ...], tuple[tuple[int, str], ...], int]:
+        """As many of the rows as fit below `y` are drawn, and taken away: the marks, the pauses, and where they end."""
+        marks: list[Mark] = []
+        pauses = []
+        while left and (y < PAGE or not marks):
+            event = left[0].event
             if event.time - self.last >= PAUSE:
                 pauses.append((y + LINE // 2, f"{duration((event.time - self.last) / 1e9)} later"))
                 y += LINE
             self.last = max(self.last, event.time)
-            if row is not first:
-                height = ARROW if event.kind == "packet" and event.host != event.to else BOX
-                marks.append(self.mark(row, y, height))
-                y += height
-        lanes = tuple(self.lanes.items())
-        anchor = first.anchor if first else f"{group[0].anchor}-band"
-        height = y + PADDING
-        return Band(anchor, title, heading, first, heads, self.width, height, lanes, tuple(marks), tuple(pauses))
+            height = ARROW if event.kind == "packet" and event.host != event.to else BOX
+            marks.append(self.mark(left.pop(0), y, height))
+            y += height
+        return tuple(marks), tuple(pauses), y
 
     def mark(self, row: Row, top: int, height: int) -> Mark:
         event = row.event
@@ -179,7 +195,7 @@ def _with_bars(drawn: Sequence[Band], shown: Sequence[Row], lanes: Mapping[str, 
         x = lanes.get(host, 0) + BAR * len(others)
         others.append(end)
         for number in range(begin[0], end[0] + 1):
-            top = begin[1] if number == begin[0] else 0
+            top = begin[1] if number == begin[0] else drawn[number].top
             bottom = end[1] if number == end[0] else drawn[number].height
             found.setdefault(number, []).append(Bar(x, top, bottom))
     for number, band in enumerate(drawn):

@@ -146,7 +146,7 @@ def test_without_script_an_event_leads_to_its_fields(browser: Browser, page: str
     browser.open(page, size, script=False, prefers_reduced_motion="reduce")
     packet = browser.all(PACKET)[0]
     assert not browser.find(".panel").is_displayed()
-    browser.driver.get(f"{page}{str(packet.get_dom_attribute('href'))}")
+    browser.driver.get(f"{page}{packet.get_dom_attribute('href')!s}")
     fields = browser.find("li:target")
     assert fields.is_displayed() and "client saw it leave" in fields.text
     assert 0 <= browser.ask("return arguments[0].getBoundingClientRect().top", fields) < size[1]

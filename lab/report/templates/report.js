@@ -2,8 +2,10 @@
 // What is pointed at, stepped to or pinned is told in a panel beside its diagram, and lit. Everything told is on the
 // page already: without this script an event is a link to its fields.
 
+let mouse = {};
 const diagrams = [...document.querySelectorAll(".sequence")].map(watch);
 document.addEventListener("keydown", onKey);
+document.addEventListener("mousemove", (move) => (mouse = move));
 window.addEventListener("hashchange", follow);
 window.addEventListener("beforeprint", () => document.querySelectorAll("details.print").forEach((item) => (item.open = true)));
 follow();
@@ -20,9 +22,9 @@ function watch(figure) {
   diagram.panel.hidden = false;
   diagram.events.forEach((event, index) => {
     event.tabIndex = index ? -1 : 0; // one stop for Tab; the arrows go on from there
-    event.addEventListener("mousemove", (move) => {
+    event.addEventListener("mouseenter", (move) => {
       // what comes to lie under a mouse at rest is not pointed at
-      if (diagram.current !== event && (move.movementX || move.movementY)) show(diagram, event);
+      if (move.clientX !== mouse.clientX || move.clientY !== mouse.clientY) show(diagram, event);
     });
     event.addEventListener("focus", () => show(diagram, event));
     event.addEventListener("click", (click) => {
