@@ -26,7 +26,7 @@ def fields(event: Event, history: History, start: int) -> tuple[Field, ...]:
 def _fields(event: Event, seen: Sequence[Observation], start: int) -> Iterator[Field]:
     if event.kind == "fold":
         yield "stands for", event.words
-        yield "from", f"{milliseconds(event.time - start)} ms"
+        yield "from", f"{milliseconds(min(item.time for item in seen) - start)} ms"
         yield "until", f"{milliseconds(max(item.time for item in seen) - start)} ms"
     elif event.kind == "packet":
         yield from _packet(event, [item for item in seen if isinstance(item, Packet)], start)

@@ -182,6 +182,18 @@ def test_junit_is_written_or_told(run: Run, tmp_path: Path) -> None:
     assert code == 3 and "no/where.xml: cannot be written: No such file" in err
 
 
+def test_a_run_is_shown_as_a_page(run: Run, tmp_path: Path) -> None:
+    assert run("run", "mixed.yaml", "skips.yaml", "--html", "run.html")[0] == 1
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
+    code, out, _ = run("report", "latest", "--html", "again.html")
+    assert code == 0 and out.startswith("again.html: 3 cases, ")
+    assert (tmp_path / "again.html").read_text("utf-8") == page
+    assert run("report", "nothing", "--html", "x.html")[0] == 2 and run("report", "latest")[0] == 2
+    code, _, err = run("report", "latest", "--html", "no/where.html")
+    assert code == 3 and "no/where.html: cannot be written: No such file" in err
+
+
 def test_sweep_has_nothing_to_do_on_the_fake(run: Run) -> None:
     assert run("sweep", "--engine", "fake")[:2] == (0, "nothing was left behind\n")
 
