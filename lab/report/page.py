@@ -3,6 +3,7 @@
 What an event is made of is for `fields`, where it stands for `svg`; how it looks is for `templates/`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,14 @@ from lab.judge import Judgement, StepReport
 from lab.report import clip
 from lab.report.fields import Field, cells, fields
 from lab.report.lives import Life, at, lives
-from lab.report.printed import printed
+from lab.report.printed import LINES, printed
 from lab.report.rows import Row, places, rows
 from lab.report.saved import Told
 from lab.report.svg import Band, bands, milliseconds
 from lab.timeline import timeline
 
 MOST_LIVES, MOST_LINKS = 400, 12
+ALL_LINES, FEWEST_LINES = 4000, 20
 LONGEST_PARAMETER, LONGEST_LINK = 120, 40
 
 
@@ -140,6 +142,17 @@ class _Steps:
         self._lives = known
         self._watched = {life.host for life in known}
         self._start = start
+        self._hosts = [host.name for host in told.plan.hosts]
+        self._ended = {report.number for report in told.report.steps if report.ended is not None}
+        self._written: dict[int, dict[str, list[bytes]]] = defaultdict(lambda: defaultdict(list))
+        for seen in self._history.all(Output):
+            self._written[seen.step][seen.stream].append(seen.data)
+        self._printed: dict[int, list[View]] = defaultdict(list)
+        for view in self._history.all(View):
+            self._printed[view.step].append(view)
+        self._read = {(table.step, table.host): table for table in self._history.all(Sockets)}
+        printers = sum(map(len, (*self._written.values(), *self._printed.values())))
+        self._lines = max(FEWEST_LINES, min(LINES, ALL_LINES // max(1, printers))) // 2 * 2
 
     def all(self) -> Iterator[Step]:
         """In their order."""
@@ -154,28 +167,26 @@ class _Steps:
             )
 
     def _streams(self, number: int) -> Iterator[Stream]:
-        written = [seen for seen in self._history.all(Output) if seen.step == number]
-        for name in dict.fromkeys(seen.stream for seen in written):
-            data = b"".join(seen.data for seen in written if seen.stream == name)
-            yield Stream(name, len(data), tuple(printed(data)))
+        for name, pieces in self._written[number].items():
+            yield self._stream(name, b"".join(pieces))
 
     def _views(self, number: int) -> Iterator[Stream]:
-        for view in self._history.all(View):
-            if view.step == number:
-                name = f"{view.host}: {view.command}" + f" (exit {view.code})" * bool(view.code)
-                yield Stream(name, len(view.data), tuple(printed(view.data)))
+        for view in self._printed[number]:
+            yield self._stream(f"{view.host}: {view.command}" + f" (exit {view.code})" * bool(view.code), view.data)
+
+    def _stream(self, name: str, data: bytes) -> Stream:
+        return Stream(name, len(data), tuple(printed(data, self._lines)))
 
     def _tables(self, report: StepReport) -> Iterator[Table]:
         """Each host's sockets at the step's end: as they were read, else as they were last seen."""
         if report.ended is None:
             return
-        read = {seen.host: seen.rows for seen in self._history.all(Sockets) if seen.step == report.number}
         last = at(self._lives, report.ended)
-        for host in self._told.plan.hosts:
-            if host.name in read:
-                yield Table(host.name, tuple(map(cells, read[host.name])))
-            elif host.name in self._watched:
-                yield Table(host.name, tuple(cells(life.row) for life in last if life.host == host.name))
+        for name in self._hosts:
+            if read := self._read.get((report.number, name)):
+                yield Table(name, tuple(map(cells, read.rows)))
+            elif name in self._watched:
+                yield Table(name, tuple(cells(life.row) for life in last if life.host == name))
 
     def _check(self, judgement: Judgement) -> Check:
         links = list(dict.fromkeys(map(self._link, judgement.verdict.evidence)))
@@ -191,8 +202,8 @@ class _Steps:
         return Link(self._table_of(seen), words) if isinstance(seen, Sockets) else Link("", words)
 
     def _table_of(self, seen: Sockets) -> str:
-        step = next((step for step in self._told.report.steps if step.number == seen.step), None)
-        shown = step and any(table.host == seen.host for table in self._tables(step))
+        """The anchor of the table that shows it; empty where none does."""
+        shown = seen.step in self._ended and seen.host in self._hosts and self._read[seen.step, seen.host] is seen
         return f"{self._anchor}-sockets-{seen.step}" if shown else ""
 
     def _at(self, time: int) -> str:

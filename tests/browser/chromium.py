@@ -15,12 +15,14 @@ DESKTOP, PHONE, SMALLEST = (1920, 1080), (390, 844), (360, 640)
 class Browser:
     """`open` a page in a window of some size, then ask; `keys` are pressed where the focus is."""
 
-    def __init__(self, root: bool) -> None:
+    def __init__(self, browser: str, driver: str) -> None:
         options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--hide-scrollbars", *["--no-sandbox"] * root):
+        options.binary_location = browser
+        # it opens nothing but the project's own page; containers often allow no sandbox and have little shared memory
+        for argument in ("--headless=new", "--hide-scrollbars", "--no-sandbox", "--disable-dev-shm-usage"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options)
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
 
     def quit(self) -> None:
         self.driver.quit()

@@ -1,6 +1,5 @@
 """A page of real histories in a real Chromium, without a network; skipped, with the reason, where there is none."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One for all tests; each finds it as if it had just been opened."""
-    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"no {' and no '.join(missing)} here; on Debian: apt-get install chromium chromium-driver")
-    browser = Browser(root=os.geteuid() == 0)
+    program, driver = map(shutil.which, ("chromium", "chromedriver"))
+    if not program or not driver:
+        pytest.skip("no chromium and chromedriver here; on Debian: apt-get install chromium chromium-driver")
+    browser = Browser(program, driver)
     yield browser
     browser.quit()
 
