@@ -74,23 +74,22 @@ def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list
     if len(events) <= most:
         return list(events)
     head, tail = most * 2 // 3, len(events) - most // 3
-    wanted = {place for place, event in enumerate(events) if needed.intersection(event.evidence)}
-    wanted = set(sorted(wanted)[:most])
+    wanted = [place for place, event in enumerate(events) if needed.intersection(event.evidence)]
+    kept = {*range(head), *range(tail, len(events)), *wanted[:most]}
+
+    def drawn(numbered: tuple[int, Event]) -> tuple[bool, int]:
+        place, event = numbered
+        return event.kind == "step" or place in kept, event.step
+
     found: list[Event] = []
-    for (left_out, _), run in groupby(
-        enumerate(events),
-        key=lambda item: (
-            head <= item[0] < tail and item[1].kind != "step" and item[0] not in wanted,
-            item[1].step,
-        ),
-    ):
+    for (shown, _), run in groupby(enumerate(events), key=drawn):
         group = [event for _, event in run]
-        found += [_left_out(group)] if left_out and len(group) > 1 else group
+        found += group if shown or len(group) == 1 else [_left_out(group)]
     return found
 
 
 def _left_out(events: Sequence[Event]) -> Event:
     kinds = Counter(event.kind for event in events)
-    told = ", ".join(f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.most_common())
+    told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
     first, words = events[0], f"{len(events):,} events not drawn: {told}"
     return Event("fold", first.time, first.host, words, _evidence(events), first.step)

@@ -18,8 +18,7 @@ from lab.timeline import Event, Timeline
 
 CHAR = 9.7  # px: the widest that a character of 16 px is in the usual monospaced fonts
 TIMES, HEAD, LINE, ARROW, BOX = 128, 30, 26, 48, 38
-STUB, LOOP, SLOPE, PADDING = 150, 70, 4, 12
-BAR = 8
+STUB, BAR, PADDING = 150, 8, 12
 PAGE = 560  # px: the height from which on a piece is full, so that it fits on paper
 PAUSE = 300_000_000  # ns without any event, from which on it is said
 LANES = {1: 620, 2: 460}
@@ -29,9 +28,9 @@ BEFORE = "before the first step"
 
 @dataclass(frozen=True)
 class Mark:
-    """An event in its place: `y` is its middle. A packet goes from `x` to `end`; anything else stands at `x`, at most
-    `width` wide. `time` is what the time column says, `label` all of it in words; `above` is where a packet's words
-    stand, `open` which of its ends is not known."""
+    """An event in its place: `y` is its middle. A packet goes from `x` to `end`; anything else stands at `x`. `time` is
+    what the time column says, `label` all of it in words; `above` is where a packet's words stand, `open` which of its
+    ends is not known."""
 
     row: Row
     kind: str
@@ -40,7 +39,6 @@ class Mark:
     y: int
     x: int
     end: int
-    width: int
     words: str
     time: str
     label: str
@@ -154,7 +152,6 @@ class _Pen:
             y=top + height // 2 + (8 if height == ARROW else 0),
             x=x,
             end=end,
-            width=self.lane - 2 * PADDING,
             words=shortened(clean(words), int((self.lane - 3 * PADDING) / CHAR) - 2 * event.failed),
             time=milliseconds(event.time - self.start),
             label=label(event, self.start),

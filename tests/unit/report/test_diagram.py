@@ -1,7 +1,7 @@
 """Which events are rows of a diagram, and where they stand."""
 
 from lab.report.rows import places, rows
-from lab.report.svg import NARROWEST_LANE, PAGE, TIMES, Band, Mark, bands, shortened, wrapped
+from lab.report.svg import LANES, NARROWEST_LANE, PAGE, TIMES, Band, Mark, bands, shortened, wrapped
 from lab.timeline import Event, Timeline
 
 MS = 1_000_000
@@ -58,7 +58,7 @@ def test_of_many_the_middle_is_folded_but_not_what_is_needed() -> None:
     assert [each.words for each in found[:2]] == ["client: run it", "1"] and found[-1].words == "1000"
     assert any(each.words == "500" for each in found)
     folds = [each for each in found if each.kind == "fold"]
-    assert folds[0].words.endswith(" events not drawn: 480 states")
+    assert folds[0].words.endswith(" events not drawn: state 480")
     assert sum(len(each.evidence) for each in found) == 1001, "nothing is lost"
 
 
@@ -146,4 +146,4 @@ def test_words_are_made_to_fit() -> None:
     assert list(wrapped("one two three four", 9)) == ["one two", "three", "four"]
     assert list(wrapped("a b c d e", 1))[-1].endswith("…")
     long = mark(event(1, words="x" * 200))
-    assert long.box <= long.width + 24
+    assert long.box <= LANES[2]
