@@ -202,7 +202,7 @@ def show(name: str, case: str | None) -> int:
 
 
 @lab.command()
-@click.argument(\"name\", metavar=\"RUN\")
+@click.argument("name", metavar="RUN")
 @click.option("--html", type=FILE, metavar="FILE", required=True, help="Where the page goes.")
 def report(name: str, html: Path) -> int:
     """Show a saved run (as for judge, or one case's folder) as one HTML page that needs nothing else."""
