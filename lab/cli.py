@@ -243,7 +243,8 @@ def doctor(engine: str) -> int:
 @click.argument("names", nargs=-1, required=True, metavar="RUN [RUN]")
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; given twice, one of each side.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case.")
-def diff(names: tuple[str, ...], cases: tuple[str, ...], as_json: bool) -> int:
+@click.option("--html", type=FILE, metavar="FILE", help="Write it as a page, too.")
+def diff(names: tuple[str, ...], cases: tuple[str, ...], as_json: bool, html: Path | None) -> int:
     """Compare two saved runs, or two cases of one, without what differs between any two: times, ports, addresses.
 
     RUN is `latest`, a run's id or folder, or one case's folder, as in latest/refused.open.
@@ -262,6 +263,10 @@ def diff(names: tuple[str, ...], cases: tuple[str, ...], as_json: bool) -> int:
         click.echo(json_lines(comparisons, *told), nl=False)
     else:
         show(make_console(), comparisons, *told)
+    if html:
+        from lab.report.html import difference
+
+        _write_text(html, difference(comparisons, *told))
     return EXIT_FAILED if any(comparison.differing for comparison in comparisons) else EXIT_PASSED
 
 

@@ -13,8 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from lab.errors import UsageError, did_you_mean
-from lab.runs import find, load_case, load_plan, skip_reason
+from lab.runs import find, load_case, load_plan, only, skip_reason
 from lab.transcript import Section, Transcript, skipped, transcript
 
 T = TypeVar("T")
@@ -73,15 +72,7 @@ class Comparison:
 def side(name: str, case: str = "") -> tuple[Transcript, ...]:
     """The transcripts of a run, or of its cases of that name (`open`, `refused.open`); `name` is what `runs.find`
     understands. UsageError where there is none."""
-    folders = find(name)
-    plans = {folder: load_plan(folder) for folder in folders}
-    if case:
-        known = {folder: (plan.case, f"{plan.scenario}.{plan.case}") for folder, plan in plans.items()}
-        folders = tuple(folder for folder in folders if case in known[folder])
-        if not folders:
-            names = {names[0] for names in known.values()}
-            raise UsageError(f"{name} has no case {case!r}" + did_you_mean(case, names))
-    return tuple(map(_told, folders))
+    return tuple(map(_told, only(find(name), case)))
 
 
 def _told(folder: Path) -> Transcript:
@@ -98,6 +89,21 @@ def compared(left: Sequence[Transcript], right: Sequence[Transcript]) -> tuple[C
         for item in told:
             matched[_name(item)][place].append(item)
     return tuple(compare(*pair) for ours, theirs in matched.values() for pair in zip_longest(ours, theirs))
+
+
+def summary(comparisons: Sequence[Comparison]) -> str:
+    """`alike: 5 cases`, `3 of 5 cases differ, in 7 lines`."""
+    differing = [comparison.differing for comparison in comparisons if comparison.differing]
+    if not differing:
+        return f"alike: {plural(len(comparisons), 'case')}"
+    differ = "differs" if len(differing) == 1 else "differ"
+    of = f"{len(differing)} of " if len(comparisons) > 1 else ""
+    return f"{of}{plural(len(comparisons), 'case')} {differ}, in {plural(sum(differing), 'line')}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def compare(left: Transcript | None, right: Transcript | None) -> Comparison:

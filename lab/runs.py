@@ -134,12 +134,16 @@ def find(name: str, root: Path | None = None) -> tuple[Path, ...]:
 
 
 def only(folders: Sequence[Path], case: str | None) -> tuple[Path, ...]:
-    """Those of the case of that name, all where there is none; UsageError with the one that was meant."""
-    named = [(load_plan(folder).case, folder) for folder in folders] if case else []
-    found = tuple(folder for name, folder in named if name == case)
-    if case and not found:
-        raise UsageError(f"{folders[0].parent} has no case {case!r}" + did_you_mean(case, [name for name, _ in named]))
-    return found or tuple(folders)
+    """Those of the case of that name (`open`, `refused.open`), or all; UsageError with the one that was
+    meant."""
+    if not case:
+        return tuple(folders)
+    plans = [(load_plan(folder), folder) for folder in folders]
+    found = tuple(folder for plan, folder in plans if case in (plan.case, f"{plan.scenario}.{plan.case}"))
+    if not found:
+        names = [plan.case for plan, _ in plans]
+        raise UsageError(f"{folders[0].parent} has no case {case!r}" + did_you_mean(case, names))
+    return found
 
 
 def skip_reason(folder: Path) -> str:

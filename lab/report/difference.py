@@ -11,7 +11,7 @@ from itertools import groupby
 
 from rich.console import Console
 
-from lab.diff import Comparison, Part, Row
+from lab.diff import Comparison, Part, Row, plural, summary
 from lab.report.console import Screen
 from lab.transcript.blocks import times
 
@@ -32,7 +32,7 @@ def show(console: Console, comparisons: Sequence[Comparison], left: str, right: 
     _alone(screen, "- ", "the left", [it.left for it in comparisons if it.left and not it.right])
     _alone(screen, "+ ", "the right", [it.right for it in comparisons if it.right and not it.left])
     screen.gap()
-    screen.say(_count(comparisons), style="bold")
+    screen.say(summary(comparisons), style="bold")
 
 
 def json_lines(comparisons: Iterable[Comparison], left: str, right: str) -> str:
@@ -80,7 +80,7 @@ def _case(screen: Screen, comparison: Comparison) -> None:
     for alike, group in groupby(comparison.parts, key=lambda part: not part.differing):
         parts = list(group)
         if alike:
-            screen.listing(f"... {_plural(len(parts), 'part')} alike ...", "  ")
+            screen.listing(f"... {plural(len(parts), 'part')} alike ...", "  ")
         else:
             for part in parts:
                 _part(screen, part)
@@ -92,7 +92,7 @@ def _part(screen: Screen, part: Part) -> None:
     _row(screen, part.rows[0], lead)
     for row in _folded(part.rows[1:]):
         if isinstance(row, int):
-            screen.listing(f"... {_plural(row, 'line')} alike ...", "     ")
+            screen.listing(f"... {plural(row, 'line')} alike ...", "     ")
         else:
             _row(screen, row, "   ")
 
@@ -130,17 +130,3 @@ def _heads(rows: Sequence[Row], place: int) -> Iterator[int]:
 
 def _depth(row: Row) -> bool:
     return (row.left or row.right or "").startswith(" ")
-
-
-def _count(comparisons: Sequence[Comparison]) -> str:
-    """`alike: 5 cases`, `3 of 5 cases differ, in 7 lines`."""
-    differing = [comparison.differing for comparison in comparisons if comparison.differing]
-    if not differing:
-        return f"alike: {_plural(len(comparisons), 'case')}"
-    differ = "differs" if len(differing) == 1 else "differ"
-    of = f"{len(differing)} of " if len(comparisons) > 1 else ""
-    return f"{of}{_plural(len(comparisons), 'case')} {differ}, in {_plural(sum(differing), 'line')}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.checks.base import Outcome
+from lab.diff import Comparison, summary
 from lab.report import clean, clip, compare, duration, topology
 from lab.report.fields import COLUMNS, cells
 from lab.report.page import CasePage, case_page
@@ -27,6 +28,7 @@ from lab.report.saved import Told
 from lab.report.svg import milliseconds
 
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
+MARKS = {"same": "", "perhaps": "~", "changed": "≠", "left": "-", "right": "+"}
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS, FEWEST_ROWS, ALL_ROWS = 400, 80, 2000
 
@@ -54,16 +56,20 @@ def document(cases: Sequence[Told], run: str = "") -> str:
     groups = groupby(pages, key=lambda page: (page.told.plan.scenario, page.told.plan.file))
     scenarios = [_scenario(f"s{number}", tuple(group)) for number, (_, group) in enumerate(groups, start=1)]
     versions = {name: text for case in cases for name, text in case.report.versions.items()}
-    style, script = ((TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    page = _templates().get_template("page.html")
-    return page.render(
-        scenarios=scenarios,
-        run=run,
-        versions=dict(sorted(versions.items())),
-        style=Markup(style),
-        script=Markup(script),
-        hashes={"style": _hash(style), "script": _hash(script)},
+    return _rendered("page.html", scenarios=scenarios, run=run, versions=dict(sorted(versions.items())))
+
+
+def difference(comparisons: Sequence[Comparison], left: str, right: str) -> str:
+    """The page of two runs or cases, side by side; `left` and `right` say what is compared."""
+    return _rendered(
+        "difference.html", comparisons=comparisons, left=left, right=right, summary=summary(comparisons), marks=MARKS
     )
+
+
+def _rendered(name: str, **values: object) -> str:
+    style, script = ((TEMPLATES / file).read_text("utf-8") for file in ("report.css", "report.js"))
+    hashes = {"style": _hash(style), "script": _hash(script)}
+    return _templates().get_template(name).render(style=Markup(style), script=Markup(script), hashes=hashes, **values)
 
 
 def _most_rows(count: int) -> int:

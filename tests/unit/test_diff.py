@@ -118,7 +118,7 @@ def test_a_side_is_a_run_or_some_of_its_cases(run):
 
 
 def test_what_is_not_there_is_said(run):
-    with pytest.raises(UsageError, match="latest has no case 'opn'; did you mean 'open'"):
+    with pytest.raises(UsageError, match=f"{run.name} has no case 'opn'; did you mean 'open'"):
         side("latest", "opn")
     with pytest.raises(UsageError, match="expected the name or the path of a run"):
         side("nowhere")

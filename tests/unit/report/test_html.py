@@ -11,11 +11,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from page_outline import Page, drawings
-from report_samples import ALL, ATTACK, HOSTILE, SKIPPED, START, TITLE, plan
+from report_samples import ALL, ATTACK, FAILING, HOSTILE, SKIPPED, START, TITLE, plan
 
+from lab.checks.base import Aligned, Outcome, Verdict
+from lab.diff import compared
 from lab.history import Call, Exit, History, Note, Observation, Output, Packet, SocketRow, Sockets, SocketSeen, View
-from lab.report.html import document
+from lab.judge import Judgement
+from lab.report.html import difference, document
 from lab.report.saved import Told, told
+from lab.transcript import Section, Transcript, transcript
 
 HISTORIES = Path(__file__).parents[2] / "golden" / "histories"
 PAGES = {
@@ -185,3 +189,34 @@ def test_many_cases_share_the_room() -> None:
     cases: Sequence[Told] = [made(*calls, case=f"case-{number}") for number in range(20)]
     assert size(document(cases)) < 5_000_000
     assert TITLE in document(cases[:2])
+
+
+def test_two_runs_side_by_side(golden: Callable[[str, str], None]) -> None:
+    left, right = (transcript(case.plan, case.history) for case in real("refused.open", "refused.firewall-icmp"))
+    text = difference(compared([left], [right]), "latest open", "latest firewall-icmp")
+    page = Page(text)
+    golden("html/difference.txt", page.outline)
+    assert page.count("script") == page.count("link") == page.count("img") == 0 and "script-src 'none'" in text
+    assert "<del>  connect(server.lan:65432) = ok</del>" in text
+    assert "<ins>  connect(server.lan:65432) = ECONNREFUSED</ins>" in text
+    alike = difference(compared([left], [left]), "a", "b")
+    assert "alike: 1 case" in alike and "<del>" not in alike and "<details open" not in alike
+
+
+def test_hostile_runs_side_by_side() -> None:
+    lines = Section(0, HOSTILE, (HOSTILE, HOSTILE * 1000))
+    left = Transcript(HOSTILE, HOSTILE, (lines,))
+    text = difference(compared([left], [Transcript(HOSTILE, "other", (Section(0, HOSTILE, ()),))]), HOSTILE, HOSTILE)
+    assert "<script>" not in text and "\x1b" not in text and "\u202e" not in text and "\x00" not in text
+    assert len(text) < 50_000
+
+
+def test_a_pattern_that_does_not_fit_stands_beside_what_was_seen() -> None:
+    rows = (Aligned("> SYN", "> SYN on lan", True), Aligned("< RST", "", False), Aligned("", HOSTILE, False))
+    verdict = Verdict(Outcome.FAIL, "> SYN, < RST", "> SYN", (), rows)
+    step = replace(FAILING.steps[1], judgements=(Judgement("packets", "client", "f.yaml:1:1", verdict),))
+    text = document([Told("made", plan(), History.of([]), replace(FAILING, steps=(step,)), START)])
+    check_facts(text)
+    table = text[text.index('<table class="aligned">') :].partition("</table>")[0]
+    assert "<td>&gt; SYN</td><td>&gt; SYN on lan</td>" in table
+    assert table.count("✗") == 2 + HOSTILE.count("✗") and "<td>&lt; RST</td><td></td>" in table
