@@ -15,8 +15,8 @@ ifeq ($(filter scenario,$(MAKECMDGOALS))$(strip $(NAME)),scenario)
 $(error expected a scenario, as in: make scenario NAME=refused; there are $(SCENARIOS))
 endif
 
-scenario: ready ## run one on Docker: make scenario NAME=refused [CASE=open] [PACE=1]
-	@$(BIN)/lab run $(NAME) $(if $(CASE),--case "$(CASE)") $(if $(PACE),--pace)
+scenario: ready ## run one on Docker: make scenario NAME=refused [CASE=open] [PACE=1] [HTML=page.html]
+	@$(BIN)/lab run $(NAME) $(if $(CASE),--case "$(CASE)") $(if $(PACE),--pace) $(if $(HTML),--html "$(HTML)")
 
 test: check images ## prove everything: check, then the page, the engines, the scenarios and the bad days
 	@echo "== tests in a browser"

@@ -49,8 +49,14 @@ def _kin(event: Event) -> tuple[str, ...]:
 
 
 def _fold(run: Sequence[Event], lead: str, time: int) -> Event:
-    kinds = Counter(event.words.split(" = ")[0].split("(")[0] for event in run if event.kind != "return")
+    kinds = Counter(_brief(event.words) for event in run if event.kind != "return")
     told = ", ".join(f"{count} {words}" for words, count in kinds.most_common(4))
     more = ", ..." if len(kinds) > 4 else ""
     evidence = tuple(place for event in run for place in event.evidence)
     return Event("fold", time, run[0].host, f"{lead}{told}{more}", evidence, run[0].step)
+
+
+def _brief(words: str) -> str:
+    """`ARP who-has`, `DATA`, `SYN again`, `recv`: without what is each event's own."""
+    first, *rest = words.partition("(")[0].rstrip(":").split()
+    return " ".join([first, *rest[:1]]) if first in ("ARP", "DNS", "ICMP") or "again" in rest[:1] else first

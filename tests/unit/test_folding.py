@@ -44,7 +44,7 @@ def test_a_long_talk_keeps_its_beginning_and_end() -> None:
     talk = [packet(time) if time % 2 else call(time, "recv(1024) = b'x'") for time in range(40)]
     words = shown(packet(100, "SYN"), *talk, packet(101, "FIN"))
     assert words[0] == "SYN" and words[-1] == "FIN"
-    assert words[5] == "17 recv, 16 DATA 9 bytes"
+    assert words[5] == "17 recv, 16 DATA"
     assert len(words) == 10
 
 

@@ -115,7 +115,7 @@ def test_a_hostile_program_writes_nothing_but_text(encoding: str) -> None:
 
 def test_thousands_of_events_take_no_time() -> None:
     many = [packet(time, "DATA 9 bytes", "client", "server") for time in range(20_000)]
-    assert "19993 DATA 9 bytes" in drawn(*many)
+    assert "19993 DATA" in drawn(*many)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in HISTORIES.iterdir()))
