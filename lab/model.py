@@ -17,6 +17,7 @@ from lab.patterns import amount, seconds
 MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
+TALKING_TOOLS = ("ping", "getent")  # those whose own calls are of interest; the others only look
 ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link")
 
 GUARD_TABLE = "security"

@@ -14,7 +14,7 @@ from lab.addressing import Interface, address_names, interfaces_of, subnet6
 from lab.errors import UsageError, did_you_mean
 from lab.library import PROGRAMS
 from lab.mistakes import place
-from lab.model import Host, Model, Step
+from lab.model import TALKING_TOOLS, Host, Model, Step
 from lab.patterns import seconds
 from lab.rules import Numbered
 from lab.scenario import Case, Scenario, steps_of
@@ -249,7 +249,7 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
 
 
 def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
-    """What is executed, and whether it is one of the lab's programs (whose calls are traced) and not a tool."""
+    """What is executed, and whether its calls are traced."""
     if not words:
         return (), False
     name, *rest = map(str, words)
@@ -257,7 +257,7 @@ def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[
         return ("python3", "-IuS", f"@{name}.py", *rest), True
     if (PROGRAMS / f"{name}.py").is_file():
         return ("python3", "-IuS", f"{PROGRAM_FOLDER}/{name}.py", *rest), True
-    return (name, *rest), False
+    return (name, *rest), name in TALKING_TOOLS
 
 
 def _marks(scenario: Scenario, number: int, step: Step) -> dict[str, str]:

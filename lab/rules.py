@@ -10,8 +10,10 @@ from lab import model, patterns
 from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.errors import did_you_mean
-from lab.model import TOOLS, Expectation, Host, Step
+from lab.model import TALKING_TOOLS, TOOLS, Expectation, Host, Step
 from lab.source import Path_
+
+SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,8 @@ class Rules:
             words = f"expected a chosen socket here, as in {{port: 80, passes: LISTEN}}, observed {expected!r}"
             self._tell(item, path, words)
         program = str((acted.run or acted.start or ("",))[0])
-        if name == "calls" and program in TOOLS and program not in self._programs:
-            self._tell(item, path, f"expected calls with a program of the lab's; {program} is a tool: nobody traces it")
+        if name == "calls" and program in SILENT_TOOLS and program not in self._programs:
+            self._tell(item, path, f"expected calls of a program that talks; {program} only looks: nobody traces it")
         if isinstance(expected, model.TextExpectation) and expected == model.TextExpectation():
             self._tell(item, path, "expected contains, lacks or equals, observed none: nothing to check")
         if name == "returns" and isinstance(expected, dict) and acted.call:

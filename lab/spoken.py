@@ -20,7 +20,8 @@ def asked(call: Call) -> str:
     sockets have no names."""
     if call.function == "socket":
         made = repr(call.arguments)
-        return f"socket({'UDP' if 'SOCK_DGRAM' in made else 'TCP'}{', IPv6' * ('AF_INET6' in made)})"
+        kind = "ICMP" if "IPPROTO_ICMP" in made else "UDP" if "SOCK_DGRAM" in made else "TCP"
+        return f"socket({kind}{', IPv6' * ('AF_INET6' in made)})"
     whose = "" if call.program else f"{call.caller}."
     return f"{whose}{spoken(call)}({_given(call)})"
 

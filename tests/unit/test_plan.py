@@ -215,3 +215,10 @@ def test_a_printed_plan_leaves_out_what_is_empty_and_nothing_else() -> None:
     assert lines[0] == "---" and "- number: 0" in lines and "  target: 0" in lines and "    - exit: 0" in lines
     assert "  mark: x.yaml:7:5" in lines and "    0.exit: x.yaml:7:54" in lines
     assert not [line for line in lines if line.endswith((": null", ": []", ": {}"))]
+
+
+@pytest.mark.parametrize(("tool", "traced"), [("ping", True), ("getent", True), ("ss", False), ("ip", False)])
+def test_tools_that_talk_are_traced(tool: str, traced: bool) -> None:
+    text = f"steps: [{{host: a, run: [{tool}], expect: {{exit: 0}}}}]"
+    plan = plan_of(f"{{title: T, networks: {{lan: {{}}}}, hosts: {{a: {{networks: [lan]}}}}, {text}}}")
+    assert (plan.steps[0].argv, plan.steps[0].trace) == ((tool,), traced)

@@ -81,6 +81,6 @@ def test_calls_are_a_program_s_or_a_call_s_and_states_an_attempt_s_or_chosen() -
     assert not told({"expect": {"states": {"port": 1, "passes": "LISTEN"}}})
     assert not told({"firewall": "-F", "expect": {"states": [{"port": 1, "passes": "gone"}]}})
     assert told({"run": ["ss"], "expect": {"calls": "none"}}, {"expect": {"states": "LISTEN"}}) == [
-        "expected calls with a program of the lab's; ss is a tool: nobody traces it",
+        "expected calls of a program that talks; ss only looks: nobody traces it",
         "expected a chosen socket here, as in {port: 80, passes: LISTEN}, observed 'LISTEN'",
     ]

@@ -25,6 +25,7 @@ def named(function: str, *arguments: object, **fields: object) -> Call:
         (named("socket"), "socket(TCP) = ok"),
         (named("socket", {"constant": "AF_INET6"}, {"constant": "SOCK_DGRAM"}), "socket(UDP, IPv6) = ok"),
         (traced("socket", "AF_INET", "SOCK_STREAM|SOCK_CLOEXEC", "IPPROTO_IP", result=3), "socket(TCP) = ok"),
+        (traced("socket", "AF_INET6", "SOCK_DGRAM", "IPPROTO_ICMPV6", result=3), "socket(ICMP, IPv6) = ok"),
         (named("bind", ("", 80), caller="s"), "s.bind('':80) = ok"),
         (traced("bind", ("::", 80)), "bind([::]:80) = ok"),
         (named("connect", ("server", 80), error="ECONNREFUSED"), "c.connect(server:80) = ECONNREFUSED"),
