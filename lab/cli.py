@@ -315,7 +315,7 @@ def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: in
 
     if bool(names) == everything:
         raise click.UsageError("expected names of scenarios, or --all; lab list shows them")
-    scenarios = _load([str(path) for path in shipped()] if everything else names)
+    scenarios = _load([path.stem for path in shipped()] if everything else names)
     return [
         Job(scenario, chosen)
         for scenario in scenarios

@@ -1,5 +1,6 @@
 """The scenarios and programs on this disk: where they are and what they are called. What is in them is for others."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from lab.errors import UsageError, did_you_mean
@@ -11,13 +12,15 @@ PROGRAMS = ROOT / "images" / "host" / "programs"
 
 
 def find(name: str) -> Path:
-    """The file of a scenario, by its name or its path; UsageError with what was meant."""
+    """The file of a scenario, by its name or its path, told as it is seen from here; UsageError with what was meant."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or "/" in name:
         return path
     named = {item.stem: item for item in shipped()}
     if name not in named:
         raise UsageError(f"no scenario is named {name!r}" + did_you_mean(name, named))
+    with suppress(ValueError):
+        return named[name].relative_to(Path.cwd())
     return named[name]
 
 

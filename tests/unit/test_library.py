@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from lab.errors import UsageError
-from lab.library import find, outline, programs_of, shipped
+from lab.library import ROOT, find, outline, programs_of, shipped
 
 
-def test_a_name_or_a_path_leads_to_a_file() -> None:
+def test_a_name_or_a_path_leads_to_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    assert find("refused") == Path("scenarios/refused.yaml")
+    monkeypatch.chdir(tmp_path)
     assert find("refused") in shipped()
     assert find("x/refused") == Path("x/refused")
     assert find("mine.yaml") == Path("mine.yaml")
