@@ -9,6 +9,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 Value = None | bool | int | float | str | bytes | list["Value"] | tuple["Value", ...] | dict[str, "Value"]
@@ -207,9 +208,17 @@ class History:
 
     def all(self, kind: type[T], host: str | None = None) -> Iterator[T]:
         """The observations of a kind, of one host or of all."""
-        for seen in self.observations:
+        for seen in self._by_kind.get(kind, ()):
             if isinstance(seen, kind) and host in (None, seen.host):
                 yield seen
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Observation], list[Observation]]:
+        """Checks ask for the few taps of a long history again and again."""
+        found: dict[type[Observation], list[Observation]] = {}
+        for seen in self.observations:
+            found.setdefault(type(seen), []).append(seen)
+        return found
 
     def window(self, step: int) -> tuple[int, int] | None:
         """When a step began and ended (ns); None where it did not do both."""
