@@ -43,7 +43,8 @@ def packets(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
 
 def _in_order(text: str, talks: Sequence[Talk], seen: Seen) -> Verdict:
     pattern = parts_of(text)
-    rows = [(talk, _items(talk, [part for part in pattern if part], seen)) for talk in talks]
+    parts, again = [part for part in pattern if part], _again(seen)
+    rows = [(talk, _items(talk, parts, again, seen)) for talk in talks]
     answers = [_fit(pattern, items, seen) for _, items in rows]
     wrong = next((index for index, answer in enumerate(answers) if not answer.fits), None)
     talk, items = rows[wrong or 0]
@@ -69,8 +70,8 @@ def _timed(item: _Item) -> str:
 
 
 def _counted(expected: Mapping[str, int | str], text: str, talks: Sequence[Talk], seen: Seen) -> Verdict:
-    parts = {key: part_of(key) for key in expected}
-    items = [item for talk in talks for item in _items(talk, parts.values(), seen)]
+    parts, again = {key: part_of(key) for key in expected}, _again(seen)
+    items = [item for talk in talks for item in _items(talk, parts.values(), again, seen)]
     counts = {key: sum(_is(part, item, seen.time_scale) for item in items) for key, part in parts.items()}
     ranges = {key: amount(wanted) for key, wanted in expected.items()}
     observed = ", ".join(f"{count} of {key}" for key, count in counts.items())
@@ -84,12 +85,15 @@ def _counted(expected: Mapping[str, int | str], text: str, talks: Sequence[Talk]
     return (failed if too_many or too_few else passed)(text, observed, *evidence_of_talks(seen, talks))
 
 
-def _items(talk: Talk, parts: Iterable[PacketPart], seen: Seen) -> list[_Item]:
+def _again(seen: Seen) -> set[int]:
+    """The ids of the packets that were sent again: what was may have gone first before the talk began."""
+    tapped = tuple(seen.history.all(Packet, seen.on))
+    return {id(packet) for packet, segment in zip(tapped, segments(tapped), strict=True) if segment.again}
+
+
+def _items(talk: Talk, parts: Iterable[PacketPart], again: set[int], seen: Seen) -> list[_Item]:
     """The packets; with what the two ends asked each other by ARP, where a part asks for that."""
     found = _and_arp(talk, seen) if any(part.kind.startswith("ARP") for part in parts) else talk.packets
-    # what was sent again may have gone first before this talk began
-    tapped = tuple(seen.history.all(Packet, seen.on))
-    again = {id(packet) for packet, segment in zip(tapped, segments(tapped), strict=True) if segment.again}
     before = [talk.started, *(packet.time for packet in found)]
     return [
         _Item(_way(packet, talk), label(packet), packet.interface, id(packet) in again, max(0, packet.time - earlier))
