@@ -150,7 +150,7 @@ def packet(text: str) -> PacketPart:
     """`> SYN on lan` as a part: one packet of a pattern, or one kind to count."""
     head, options = _split(text, _OPTIONS)
     form = 'expected a packet, as in "> SYN" or "< any"'
-    match = re.fullmatch(r"([<>]) ?(\S+)( \S+)?(.*)", head)
+    match = re.fullmatch(r"([<>]) ?(\S+)( \S+)?(.*)", head, re.DOTALL)
     if not match:
         raise ValueError(f"{form}, observed {text!r}")
     way, kind, detail, rest = match[1], match[2], match[3] or "", match[4]

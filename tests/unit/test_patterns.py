@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from typing import Any
 
 import pytest
@@ -211,3 +212,10 @@ def test_the_schema_takes_what_is_understood_and_nothing_else(words: list[str]) 
             assert not re.fullmatch(form, text) or re.search("named|once|holds|errno", str(error))
         else:
             assert re.fullmatch(form, text)
+
+
+def test_a_long_text_is_refused_at_once() -> None:
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="expected a packet"):
+        patterns.packet(f"> {'a' * 50_000}\n")
+    assert time.process_time() - begun < 1
