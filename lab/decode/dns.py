@@ -26,15 +26,18 @@ _NAMES = ("NS", "CNAME", "SOA", "PTR")
 _NUMBERS_BEFORE_NAME = {"MX": 1, "SRV": 3, "HTTPS": 1}
 _RESPONSE, _OPERATION, _TRUNCATED, _ERROR = 0x8000, 0x7800, 0x0200, 0x000F
 _HEADER, _LONGEST_NAME, _MOST_PARTS = 12, 255, 128
+_LONGEST = 1000
 Question = tuple[str, str]
 
 
 def words(message: bytes) -> str:
     """What a message asks or answers; empty where it does neither, or is not whole. Never raises."""
     try:
-        return _words(message)
+        told = _words(message)
     except (struct.error, ValueError, IndexError):
         return ""
+    # names that point at each other make a small message say a hundred times its size
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."
 
 
 def _words(message: bytes) -> str:

@@ -183,3 +183,11 @@ def test_any_damage_leaves_words_or_none(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
     assert isinstance(words(bytes(message[: data.draw(st.integers(0, len(message)))])), str)
+
+
+def test_a_small_message_does_not_say_very_much() -> None:
+    name = b"".join([b"\x3f" + b"\xff" * 63] * 3) + b"\0"
+    others = struct.pack("!HHH", 0xC00C, 1, 1) * 300
+    said = words(raw(0, 301, body=name + struct.pack("!HH", 1, 1) + others))
+    assert said.startswith("query A \\xff")
+    assert len(said) < 1100
