@@ -228,17 +228,18 @@ def _packets(plan: Plan, history: History, places: Mapping[int, int]) -> Iterato
             yield replace(sent, to=seen.host, arrived=seen.time, evidence=sent.evidence + place)
         else:
             yield replace(event, host="", to=seen.host, arrived=seen.time)
+    awake = {host.name: [tap for tap in history.all(Tap, host.name) if not tap.dropped] for host in plan.hosts}
     for lost in under_way.values():
-        yield from (replace(event, lost=_awake(history, event)) for event in lost)
+        yield from (replace(event, lost=_saw(awake.get(event.to, []), event.time)) for event in lost)
 
 
 def _addresses(face: Interface) -> Iterator[str]:
     yield from filter(None, (face.address, face.ipv6))
 
 
-def _awake(history: History, event: Event) -> bool:
-    """Whether somebody's tap would have seen it come."""
-    return bool(event.to) and any(tap.time <= event.time <= tap.until for tap in history.all(Tap, event.to))
+def _saw(awake: Sequence[Tap], time: int) -> bool:
+    """Whether a tap would have seen what came at that time."""
+    return any(tap.time <= time <= tap.until for tap in awake)
 
 
 def _read(history: History) -> Iterator[tuple[Packet, Segment, bool]]:

@@ -77,11 +77,11 @@ def test_equal_packets_cross_in_their_order() -> None:
     assert [event.words for event in crossed] == ["SYN", "SYN again"]
 
 
-@pytest.mark.parametrize(("awake", "lost"), [(True, True), (False, False)])
-def test_only_an_awake_tap_proves_that_a_packet_was_lost(awake: bool, lost: bool) -> None:
+@pytest.mark.parametrize(("awake", "dropped", "lost"), [(True, 0, True), (True, 3, False), (False, 0, False)])
+def test_only_a_tap_that_missed_nothing_proves_that_a_packet_was_lost(awake: bool, dropped: int, lost: bool) -> None:
     story = Story().syn(1)
     if awake:
-        story.tap("server")
+        story.tap("server", dropped=dropped)
     (event,) = (event for event in events(story) if event.kind == "packet")
     assert (event.host, event.to, event.arrived, event.lost) == ("client", "server", None, lost)
 
