@@ -64,9 +64,10 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
             pieces.setdefault(_template(text), []).append(found[0][1])
     told: dict[str, Line] = {}
     for number, (text, time) in enumerate(lines):
-        whole = pieces.get(_template(text), [])
-        if len(whole) > 1:
-            told[_template(text)] = (_with(text, "".join(whole)), time)
+        template = _template(text)
+        if len(pieces.get(template, ())) > 1:
+            first = told[template][0] if template in told else _with(text, "".join(pieces[template]))
+            told[template] = (first, time)
         else:
             told[f"{number} {text}"] = (text, time)
     return list(told.values())
