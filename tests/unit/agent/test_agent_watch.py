@@ -132,3 +132,26 @@ def test_a_table_that_cannot_be_read_is_told_and_a_drain_is_refused(lonely, chan
             agent.remote.drain()
     (note,) = [item for item in agent.remote.observations() if isinstance(item, Note)]
     assert (note.what, note.step, note.text) == ("sockets", -1, "the socket table could not be read: no table")
+
+
+def test_what_one_reading_misses_while_another_socket_goes_is_not_gone(lonely, changed):
+    missing = (
+        "last = [0, False]\ndef _missing(link):\n    read = tables.read(link)\n"
+        "    size = sum(map(len, read.values()))\n"
+        "    if last[1]:\n        last[1] = False\n        return {}\n"
+        "    last[:] = size, size < last[0]\n    return read\n"
+    )
+    call, head = ("watch", "tables.read(self._link)", "_missing(self._link)"), "RESTS, LEAST_REST = "
+    agent = lonely("", source=changed(call, ("watch", head, missing + head)))
+    agent.remote.configure(ALONE)
+    for name, port in (("s", 6000), ("t", 6001)):
+        agent.call(f"{name} = socket(AF_INET, SOCK_DGRAM)")
+        agent.call(f"{name}.bind(('127.0.0.1', {port}))")
+    agent.remote.drain()
+    agent.call("s.close()")
+    agent.remote.drain()
+    assert sorted((life[0].row.local[1], states(life)[-1]) for life in seen(agent).values()) == [
+        (6000, "gone"),
+        (6001, "UNCONN"),
+    ]
+    assert all("gone" not in states(life)[:-1] for life in seen(agent).values())
