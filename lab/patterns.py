@@ -14,6 +14,7 @@ from typing import TypeVar
 from lab.errors import did_you_mean
 
 MAX_SECONDS = 3600
+MAX_PARTS = 200  # each is held against every packet of a case
 NONE, ANY_RUN = "none", "..."
 
 _TIME = r"[0-9]{1,9}(?:\.[0-9]{1,9})? ?(?:ms|s|min)"
@@ -193,7 +194,7 @@ def api_name(function: str) -> str:
 
 def states(text: str) -> tuple[str, ...]:
     """`SYN-SENT, ESTAB, gone`: what a socket passes through, in this order."""
-    parts = tuple(part.strip() for part in text.split(","))
+    parts = _pieces(text)
     for part in parts:
         if part not in STATES:
             words = f'expected states in their order, as in "SYN-SENT, ESTAB, gone", observed {part!r}'
@@ -204,8 +205,15 @@ def states(text: str) -> tuple[str, ...]:
 def _in_order(text: str, meaning: Callable[[str], Part]) -> tuple[Part | None, ...]:
     if text == NONE:
         return ()
-    pieces = [piece.strip() for piece in text.split(",")]
+    pieces = _pieces(text)
     return tuple(None if piece == ANY_RUN else meaning(piece) for piece in pieces)
+
+
+def _pieces(text: str) -> tuple[str, ...]:
+    pieces = tuple(piece.strip() for piece in text.split(","))
+    if len(pieces) > MAX_PARTS:
+        raise ValueError(f"expected at most {MAX_PARTS} parts, observed {len(pieces):,}")
+    return pieces
 
 
 def _split(text: str, known: Sequence[str]) -> tuple[str, dict[str, str]]:

@@ -188,6 +188,9 @@ def test_states() -> None:
         (states, "", "expected states"),
         (states, "ESTABLISHED", "did you mean 'ESTAB'"),
         (states, "ESTAB, ...", "observed '...'"),
+        (packets, ", ".join(["> SYN"] * 201), "at most 200 parts, observed 201"),
+        (calls, ", ".join(["..."] * 1201), "at most 200 parts, observed 1,201"),
+        (states, ", ".join(["ESTAB"] * 201), "at most 200 parts"),
     ],
 )
 def test_what_is_no_pattern(meaning: Any, text: str, words: str) -> None:
