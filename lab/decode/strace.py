@@ -26,11 +26,11 @@ _CALL = re.compile(
 _CUT_OFF = re.compile(r"(?P<name>[a-z_0-9]+)\((?P<arguments>.*)", re.DOTALL)
 _DESCRIPTOR = re.compile(r"(-?\d{1,9})(?:<.*>)?", re.DOTALL)
 _ADDRESS = re.compile(
-    r"\{sa_family=AF_INET6?, sin6?_port=htons\((?P<port>\d{1,5})\),.*?"
+    r"\{sa_family=AF_INET6?, sin6?_port=htons\((?P<port>\d{1,5})\),[^{}]{0,99}?"
     r'(?:inet_addr\("(?P<v4>[^"]*)"\)|inet_pton\(AF_INET6, "(?P<v6>[^"]*)", )',
     re.DOTALL,
 )
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"(?:\.\.\.)?|[([{]|[)\]}]|, |.', re.DOTALL)
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?(?:\.\.\.)?|[([{]|[)\]}]|, |.', re.DOTALL)
 _BYTES = re.compile(r'"((?:\\.|[^"\\])*)"(?:\.\.\.)?', re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f", "a": "\a", "b": "\b"}

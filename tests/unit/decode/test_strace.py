@@ -1,5 +1,6 @@
 """strace's lines: real ones of small clients, and the shapes that real ones rarely take."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,15 @@ PIECES = [
 ]
 PIECES += ["7 1700000000.1 ", "0x", "[", "htons(", "socket(", "socketpair(1, [4, 5]", "<0.1>", "?", "007", "9" * 30]
 NOISE = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=6))).map("".join)
+
+
+@pytest.mark.parametrize(
+    "text", ['send(3, "' + '\\"' * 100_000, "connect(3, " + "{sa_family=AF_INET, sin_port=htons(1)," * 20_000]
+)
+def test_a_line_of_any_kind_is_soon_read(text: str) -> None:
+    begun = time.process_time()
+    decode([f"7 1700000000.000000001 {text}) = 0 <0.000000001>"], host="client", step=1)
+    assert time.process_time() - begun < 10
 
 
 @given(st.lists(NOISE, max_size=6))
