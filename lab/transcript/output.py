@@ -18,7 +18,7 @@ from lab.transcript.names import Names
 
 STREAMS = ("stdout", "stderr")
 _LITERAL = re.compile(r"""\bb('|")((?:\\.|(?!\1)[^\\])*)\1""")
-_TIME = re.compile(r"\b\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)* ?(ms|s)\b")
+_TIME = re.compile(r"\b\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?){0,3} ?(ms|s)\b")
 
 Line = tuple[str, int]
 

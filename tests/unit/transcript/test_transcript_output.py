@@ -1,5 +1,7 @@
 """What programs wrote, in pieces as they came."""
 
+import time
+
 from lab.history import History, Output
 from lab.model import Step
 from lab.plan import PlannedStep
@@ -54,3 +56,9 @@ def test_pieces_of_a_stream_are_one_literal():
 def test_a_tools_columns_and_times_are_left_out():
     lines = told(b"64 bytes from 10.1.0.2:  time=0.043 ms\nrtt 0.1/0.2/0.3/0.04 ms\n", argv=("ping",))
     assert lines == ["stdout | 64 bytes from server.lan: time=* ms", "stdout | rtt * ms"]
+
+
+def test_a_tools_line_of_any_kind_is_soon_read():
+    begun = time.process_time()
+    told(b"1/" * 100_000, argv=("ping",))
+    assert time.process_time() - begun < 10
