@@ -109,6 +109,10 @@ class _Case:
         self.calls: dict[int, list[Call]] = defaultdict(list)
         for call in as_of(history, self.end):
             self.calls[call.step].append(call)
+        self.asking: dict[Endpoint, list[Call]] = defaultdict(list)
+        for call in (call for calls in self.calls.values() for call in calls):
+            if call.remote:
+                self.asking[_plain(call.remote)].append(call)
         self.attempts = {planned.number: attempts(history, planned.number, self.end) for planned in plan.steps}
         self.loose_ends = set(self._loose_ends())
         self.silent = dict(self._silent())
@@ -217,12 +221,8 @@ class _Case:
     def _asked_by(self, talk: packets.Talk) -> int:
         """The step of the call that sent the first packet; where none is known, the step at that time."""
         time = talk.first.time
-        for call in (call for calls in self.calls.values() for call in calls):
-            if (
-                call.remote
-                and _plain(call.remote) == _plain(talk.called)
-                and call.time <= time <= (call.ended or time) + LATE
-            ):
+        for call in self.asking.get(_plain(talk.called), ()):
+            if call.time <= time <= (call.ended or time) + LATE:
                 return call.step
         index = bisect_right(self.begins, (time, 1 << 30)) - 1
         return self.begins[index][1] if index >= 0 else -1
