@@ -22,7 +22,7 @@ def shown(*events: Event) -> list[str]:
 
 def test_noise_is_told_once_a_step_at_its_end() -> None:
     words = shown(
-        packet(1, "ARP is-at", noise=True),
+        packet(1, "ARP is-at 10.9.0.2", noise=True),
         packet(2, "SYN"),
         packet(3, "IGMP", noise=True),
         packet(4, "IGMP", noise=True),
@@ -46,6 +46,12 @@ def test_a_long_talk_keeps_its_beginning_and_end() -> None:
     assert words[0] == "SYN" and words[-1] == "FIN"
     assert words[5] == "17 recv, 16 DATA"
     assert len(words) == 10
+
+
+def test_a_call_and_its_end_are_counted_once() -> None:
+    begins = [call(time, "send(b'x', 1 bytes)") for time in range(0, 40, 2)]
+    ends = [Event("return", time, "one", "send = 1", (time,), 1) for time in range(1, 40, 2)]
+    assert "17 send" in shown(*sorted([*begins, *ends], key=lambda event: event.time))
 
 
 def test_a_short_talk_is_told_whole() -> None:

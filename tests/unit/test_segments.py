@@ -113,6 +113,11 @@ def same_ports(talk: Talk) -> Talk:
     return talk.out("R", 70_011).out("S", 200_000).back("R.", 0, 200_001).out("S", 200_000, pause=1000)
 
 
+def same_ports_and_a_late_answer(talk: Talk) -> Talk:
+    talk.opened().out("S", 70_000).back("S.", 90_000, 70_001)
+    return talk.out("S", 70_000).back("S.", 90_000, 70_001)
+
+
 def from_the_middle(talk: Talk) -> Talk:
     talk.out("P.", 7_000, 9_000, 100).back(".", 9_000, 7_100).back("P.", 9_000, 7_100, 10)
     return talk.out("P.", 7_000, 9_000, 100).out("P.", 7_100, 9_010, 1)
@@ -177,6 +182,7 @@ CASES = {
         *["0", "0/1", "1/1", "1/1", "11/1", "1/12", "12/2"],
         *["0", "0/1", "1/1", "1/1", "11", "0", "1/1", "0 again"],
     ],
+    same_ports_and_a_late_answer: ["0", "0/1", "1/1", "0", "0/1", "0 again", "0/1 again"],
     from_the_middle: ["1/1", "1/101", "1/101", "1/1 again", "101/11"],
     refused: ["0", "1/1"],
     reset: ["0", "0/1", "1/1", "1/1", "1/11", "1/11", "1"],

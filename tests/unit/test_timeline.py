@@ -100,6 +100,12 @@ def test_on_lo_a_packet_stays_on_its_host() -> None:
     assert packets(Story().syn(1, **LO)) == [("client", "client", "SYN")]
 
 
+def test_a_question_for_a_name_is_told_by_what_it_asks() -> None:
+    asks = Story().packet(1, protocol="udp", dns="query A server", length=30, remote=("10.9.0.2", 53))
+    assert packets(asks)[0][2] == "DNS query A server"
+    assert packets(Story().packet(1, protocol="udp", length=30))[0][2] == "UDP 30 bytes"
+
+
 def test_a_router_stands_between_those_whom_it_joins_and_is_crossed_twice() -> None:
     plan = plan_of(
         server={"front": "10.9.1.2"}, client={"lan": CLIENT[0]}, router={"front": "10.9.1.3", "lan": "10.9.0.9"}
@@ -142,6 +148,12 @@ def test_a_traced_call_does_not_end_before_the_packet_that_it_waited_for() -> No
     early.packet(1.3, "SYN", "ACK", back=True).packet(1.35, "ACK")
     assert told(events(early))[-1] == "return connect = ok"
     assert events(early)[-1].time == at(1.35)
+
+
+def test_a_connect_ends_with_its_handshake_and_not_with_what_came_after_it() -> None:
+    story = Story().program(1, ended=1.1).syn(1.2)
+    story.packet(1.3, "SYN", "ACK", back=True).packet(1.35, "ACK").packet(1.4, "ACK", "PSH", length=5, back=True, seq=9)
+    assert told(events(story))[-2:] == ["return connect = ok", "packet DATA 5 bytes"]
 
 
 def test_nor_after_its_threads_next_call() -> None:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from lab.agent.views import _joined
 from lab.errors import HostError
 from lab.history import Note, View
 
@@ -11,7 +12,7 @@ TOOLS = {
     "ss": r"printf '\377\000bytes'",
     "netstat": "/usr/bin/head -c 300000 /dev/zero; echo more >&2",
     "lsof": "echo HEAD; /usr/bin/id -u",
-    "ip": "echo no such thing >&2; exit 3",
+    "ip": "echo no such thing >&2; /usr/bin/id -u; exit 3",
 }
 
 
@@ -34,7 +35,8 @@ def tooled(launch, changed, tmp_path):
 def test_bytes_stay_bytes_and_both_streams_are_one(tooled):
     ss, ip = tooled().remote.views(7, ["ss", "ip"])
     assert (ss.host, ss.step, ss.command, ss.code, ss.data) == ("server", 7, "ss -tuan", 0, b"\xff\0bytes")
-    assert (ip.command, ip.code, ip.data) == ("ip -brief address", 3, b"no such thing\n")
+    user = 1000 if os.geteuid() == 0 else os.geteuid()
+    assert (ip.command, ip.code, ip.data) == ("ip -brief address", 3, b"no such thing\n%d\n" % user)
 
 
 def test_what_is_too_long_is_cut_and_noted(tooled):
@@ -62,3 +64,9 @@ def test_a_tool_that_is_not_there_pretends_nothing(tooled):
 def test_other_tools_are_refused(tooled):
     with pytest.raises(HostError, match="expected tools out of ss, netstat, lsof, ip, observed nmap, ps"):
         tooled().remote.views(7, ["ss", "ps", "nmap"])
+
+
+def test_who_prints_nothing_has_no_say_in_the_status():
+    assert _joined([(0, b""), (1, b"HEAD\n")]) == (1, b"HEAD\n")
+    assert _joined([(1, b"HEAD\nx\n"), (0, b"HEAD\ny\n")]) == (0, b"HEAD\nx\ny\n")
+    assert _joined([(1, b""), (1, b"")]) == (1, b"")

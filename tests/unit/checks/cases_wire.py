@@ -43,6 +43,8 @@ served = Story().call(1).handshake(1.1)
 served.call(0.5, "accept4", ended=2, host="server", step=0, program=True, remote=CLIENT, caller="9.3")
 served.call(0.4, "accept4", ended=2, host="server", step=0, program=True, remote=("10.9.0.7", 5), caller="9.4")
 named = Story().call(1, remote=("server", 80)).handshake(1.1).look()
+serving = Story(host="server").program(1, "socket", "AF_INET", "SOCK_STREAM", 0, result=3)
+serving.program(2, "listen", 5).program(3, "accept4", remote=CLIENT, local=SERVER, result=4, ended=20)
 complaining = Story().call(1).handshake(1.1)
 about = ("tcp", *SERVER, *CLIENT)
 complaining.add(Packet("client", at(2), "lan", True, "icmp", CLIENT[0], SERVER[0], ttl=255, icmp="x", about=about))
@@ -165,6 +167,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         (SERVER[0], named),
         (CLIENT[0], accepting.look()),
         (CLIENT[0], served.look(on="server")),
+        (CLIENT[0], serving.look("run")),
         ("10.9.0.3", Story().call(1, "getpeername", remote=CLIENT).look()),
     ],
     ("peer", FAIL): [

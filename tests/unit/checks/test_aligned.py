@@ -9,6 +9,7 @@ from history_samples import Story
 
 from lab.checks import CHECKS
 from lab.checks.base import Outcome, Seen
+from lab.checks.look import lasted
 from lab.checks.ordered import SHOWN_ITEMS, SHOWN_ROWS
 
 
@@ -19,6 +20,7 @@ def rows(check: str, expected: Any, seen: Seen) -> list[tuple[str, str, str]]:
 
 
 def test_packets() -> None:
+    assert CHECKS["packets"].function("none", refused().look()).observed == "> SYN, < RST"
     assert rows("packets", "> SYN, < SYN-ACK, > ACK", refused().look()) == [
         (" ", "> SYN", "+0.1 ms > SYN on lan"),
         ("x", "< SYN-ACK", "+0.1 ms < RST on lan"),
@@ -74,3 +76,8 @@ def test_what_is_seen_without_end_is_shown_with_one() -> None:
     assert len(verdict.aligned) == SHOWN_ROWS + 1
     assert verdict.aligned[-1].observed == f"({503 - SHOWN_ROWS} more rows)"
     assert verdict.observed.endswith(f"> DATA, ... and {503 - SHOWN_ITEMS} more")
+
+
+def test_how_long_it_took_is_said_as_finely_as_it_matters() -> None:
+    times = (240_000, 9_900_000, 10_000_000, 300_400_000, 999_000_000, 1_000_000_000, 20_020_000_000)
+    assert [lasted(time) for time in times] == ["0.24 ms", "9.9 ms", "10 ms", "300 ms", "999 ms", "1.00 s", "20.02 s"]

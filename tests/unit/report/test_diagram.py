@@ -62,6 +62,11 @@ def test_of_many_the_middle_is_folded_but_not_what_is_needed() -> None:
     assert sum(len(each.evidence) for each in found) == 1001, "nothing is lost"
 
 
+def test_what_fits_is_not_folded() -> None:
+    few = [event(place, "state", words=f"{place}") for place in range(1, 30)]
+    assert [each.kind for each in shown(*few, most=30)] == ["step", *["state"] * 29]
+
+
 def test_what_the_network_says_before_the_first_step_is_not_drawn() -> None:
     assert shown(event(-1, "packet", step=-1, noise=True)) == [STEP]
 

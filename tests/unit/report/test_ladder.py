@@ -113,6 +113,12 @@ def test_a_hostile_program_writes_nothing_but_text(encoding: str) -> None:
         assert max(map(cell_len, text.splitlines())) <= width
 
 
+def test_a_long_time_is_told_whole_and_its_lanes_stay_in_line() -> None:
+    head, row, *_ = drawn(packet(12_345_678, "SYN", "client", "server"), hosts=("server", "client")).splitlines()
+    assert row.startswith("12345678.00  ")
+    assert row.index("│") == head.index("server")
+
+
 def test_thousands_of_events_take_no_time() -> None:
     many = [packet(time, "DATA 9 bytes", "client", "server") for time in range(20_000)]
     assert "19993 DATA" in drawn(*many)

@@ -177,6 +177,7 @@ def test_hosts_are_joined_to_their_networks() -> None:
     assert found.boxes[0].joints[0].y == found.wires[0].y and found.boxes[0].joints[0].addresses == ("10.213.0.2",)
     assert found.words == "server: lan 10.213.0.2; client: lan 10.213.0.3"
     assert all(box.x + box.width <= found.width for box in found.boxes)
+    assert all(wire.begin < wire.end < found.width for wire in found.wires)
 
 
 def test_a_router_is_named_and_ipv6_is_shown() -> None:

@@ -209,3 +209,23 @@ def test_what_a_deadline_cuts_short_makes_no_difference():
     """A SYN is sent again after a second: whether anybody still looks then, though nobody waits any more."""
     again = copied(Packet, packets(flag="SYN"), time=lambda packet: packet.time + 600 * MS)
     assert told("another-port", again) == told("another-port")
+
+
+def test_an_answer_that_is_sent_again_after_the_connect_is_seen():
+    longer = changed(
+        Note, lambda note: (note.what, note.step) == ("step-end", 3), time=lambda note: note.time + 2999 * MS
+    )
+    again = copied(
+        Packet,
+        lambda packet: {"SYN", "ACK"} <= set(packet.flags),
+        time=lambda packet: packet.time + 1000 * MS,
+    )
+    rows = differing(told(OPEN, longer), told(OPEN, longer, again))
+    assert len(rows) == 2 and all("< SYN-ACK again" in str(row.right) for row in rows)
+
+
+def test_listeners_have_an_order():
+    rows = [SocketRow("tcp", "LISTEN", ("::", port), ("::", 0), 0, 1) for port in range(80, 90)]
+    seen = (SocketSeen("client", BEGIN, number, row) for number, row in enumerate(rows))
+    lines = [line for line in told(OPEN, added(*seen)).sections[-1].lines if line.startswith("client: tcp LISTEN")]
+    assert lines == [f"client: tcp LISTEN [::]:{port}, backlog 1" for port in range(80, 90)]
