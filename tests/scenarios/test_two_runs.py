@@ -41,6 +41,7 @@ def _told(engine: str, folder: Path, names: list[str]) -> Told:
 
 
 def _are_alike(one: Transcript, other: Transcript) -> None:
+    assert not one.skipped and not other.skipped
     parts = compare(one, other).parts
     rows = [row for part in parts for row in part.rows if row.kind not in ("same", "perhaps")]
     assert not rows
@@ -48,6 +49,7 @@ def _are_alike(one: Transcript, other: Transcript) -> None:
 
 def _differ(told: Told, scenario: str) -> None:
     cases = [repeats[0] for name, repeats in told.items() if name.startswith(f"{scenario}::")]
+    assert len(cases) > 1 and not any(case.skipped for case in cases)
     alike = [(one.case, other.case) for one, other in combinations(cases, 2) if not compare(one, other).differing]
     assert not alike
 
