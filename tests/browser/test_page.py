@@ -79,6 +79,7 @@ def test_dark_is_dark(browser: Browser, page: str) -> None:
 def test_words_stay_in_their_boxes(browser: Browser, page: str) -> None:
     """The widths are computed without a font: no usual one may be wider."""
     browser.open(page)
+    assert len(browser.all(".inside")) > 20
     wider = browser.ask(
         "return [...document.querySelectorAll('.inside')].filter(t => t.getBBox().width > t.previousElementSibling"
         ".getBBox().width).map(t => t.textContent)"
@@ -167,8 +168,9 @@ def test_on_a_phone_the_panel_leaves_room_and_goes(browser: Browser, page: str) 
 
 
 def test_nothing_moves_for_those_who_do_not_like_it(browser: Browser, page: str) -> None:
-    browser.open(page, prefers_reduced_motion="reduce")
-    assert browser.style(browser.find(".light"), "transition-duration") == "0s"
+    for motion, duration in (("no-preference", "0.08s"), ("reduce", "0s")):
+        browser.open(page, prefers_reduced_motion=motion)
+        assert browser.style(browser.find(".light"), "transition-duration") == duration
 
 
 def test_on_paper_nothing_is_hidden_or_cut(browser: Browser, page: str) -> None:

@@ -48,6 +48,9 @@ served = Story().states(-5, "LISTEN", **listens).states(2, "SYN-RECV", "ESTAB", 
 unseen = Story().call(1).handshake(1.1).look()
 before = Story().call(1).handshake(1.1).states(0.1, "UNCONN", "ESTAB").look()
 
+known = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB").look()
+former = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB", "gone").look()
+
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("states", PASS): [
         ("SYN-SENT, ESTAB, FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT", closed),
@@ -61,6 +64,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("ESTAB", mapped),
         ("ESTAB", Story().call(1, remote=("server", 80)).handshake(1.1).states(2, "ESTAB").look()),
         ("UNCONN, ESTAB", before),
+        ("ESTAB", known),
         (chosen("LISTEN"), table("LISTEN")),
         (chosen("LISTEN, gone"), table("LISTEN", "gone")),
         (chosen("UNCONN, gone", protocol="udp"), table("UNCONN", "gone", protocol="udp")),
@@ -90,6 +94,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("states", ERROR): [
         ("SYN-SENT", Story().look()),
         ("SYN-SENT, ESTAB", unseen),
+        ("SYN-SENT, ESTAB", former),
         ("SYN-SENT, ESTAB", Story().call(1, error="TIMEOUT").look()),
         ("SYN-SENT, ESTAB, gone", unread),
         ("SYN-SENT, ESTAB, gone", dropped),

@@ -110,7 +110,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ({"> SYN on lo": 0, "> SYN on lan": 3, "> SYN again": 2, "> SYN after 900 ms": 2}, three),
         ("..., > DATA again, < ACK", resent),
         ({"> DATA again": 1, "> DATA": 2}, resent),
-        ({"> DATA again": 1}, continued),
+        ({"> DATA again": 1, "> DATA": 1, "> SYN": 0}, continued),
         ("> SYN, < RST within 1 ms", answered),
     ],
     ("packets", FAIL): [

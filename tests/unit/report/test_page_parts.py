@@ -159,6 +159,12 @@ def test_the_fields_of_output_are_its_size_and_some_of_it() -> None:
     assert found["evidence"] == "100 lines of history.jsonl, 1 to 100"
 
 
+def test_the_fields_of_a_fold_are_its_bounds() -> None:
+    pieces = [Output("client", START + at * 1_000_000, 2, "stdout", b"x\n") for at in (1, 2, 5)]
+    found = known(Event("fold", START, "client", "3 x", (0, 1, 2)), *pieces)
+    assert (found["stands for"], found["from"], found["until"]) == ("3 x", "1.000 ms", "5.000 ms")
+
+
 def test_printed_has_head_and_tail() -> None:
     assert list(printed(b"")) == [] and list(printed(b"a\tb\r\n")) == ["a       b"]
     found = list(printed(b"".join(b"%d\n" % number for number in range(100)), lines=6))

@@ -59,6 +59,12 @@ def test_a_skipped_case_has_its_reason_only():
     assert str(told) == "refused.open: skipped, no router here\n"
 
 
+def test_a_section_has_its_steps_number_and_the_hosts_have_none():
+    sections = told(OPEN).sections
+    assert [section.number for section in sections] == [-1, 0, 2, 3, -1]
+    assert (sections[0].heading, sections[-1].heading) == ("the hosts", "beside the steps")
+
+
 def test_a_report_may_be_given():
     plan, history = saved(OPEN)
     assert transcript(plan, history, judge(plan, history)) == transcript(plan, history)
