@@ -49,6 +49,8 @@ unseen = Story().call(1).handshake(1.1).look()
 before = Story().call(1).handshake(1.1).states(0.1, "UNCONN", "ESTAB").look()
 
 known = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB").look()
+beside = Story().call(1).handshake(1.1).states(1.5, "UNCONN", "ESTAB", protocol="udp", id=9)
+beside = beside.states(2, "SYN-SENT", "ESTAB").look()
 former = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB", "gone").look()
 
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
@@ -65,6 +67,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("ESTAB", Story().call(1, remote=("server", 80)).handshake(1.1).states(2, "ESTAB").look()),
         ("UNCONN, ESTAB", before),
         ("ESTAB", known),
+        ("SYN-SENT, ESTAB", beside),
         (chosen("LISTEN"), table("LISTEN")),
         (chosen("LISTEN, gone"), table("LISTEN", "gone")),
         (chosen("UNCONN, gone", protocol="udp"), table("UNCONN", "gone", protocol="udp")),
@@ -90,6 +93,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         (chosen("LISTEN", address="127.0.0.1"), table("LISTEN")),
         (chosen("ESTAB"), table("LISTEN", "gone")),
         ((*chosen("LISTEN"), *chosen("LISTEN, gone")), table("LISTEN")),
+        ((*chosen("UNCONN, LISTEN"), *chosen("LISTEN, gone")), table("LISTEN")),
     ],
     ("states", ERROR): [
         ("SYN-SENT", Story().look()),
@@ -105,6 +109,8 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         (chosen("LISTEN, gone"), table("LISTEN", awake=False)),
         (chosen("LISTEN", port=81), table("LISTEN", awake=False)),
         (chosen("UNCONN, LISTEN"), table("LISTEN")),
+        (chosen("UNCONN, LISTEN"), served.look("observe")),
+        ((*chosen("LISTEN"), *chosen("UNCONN, LISTEN")), table("LISTEN")),
         (chosen("ESTAB"), table("UNCONN", "gone")),
         (chosen("UNCONN, ESTAB", protocol="udp"), table("UNCONN", protocol="udp")),
     ],

@@ -4,7 +4,7 @@ from typing import Any
 
 from cases_calls import client, ended, pending, serving
 from cases_states import chosen, closed, skipped, table
-from cases_wire import refused, talk
+from cases_wire import refused, slept, talk
 from history_samples import Story
 
 from lab.checks import CHECKS
@@ -25,6 +25,10 @@ def test_packets() -> None:
         (" ", "> SYN", "+0.1 ms > SYN on lan"),
         ("x", "< SYN-ACK", "+0.1 ms < RST on lan"),
         ("x", "> ACK", ""),
+    ]
+    assert rows("packets", "> SYN, < SYN-ACK", slept) == [
+        (" ", "> SYN", "+0.1 ms > SYN on lan"),
+        ("x", "< SYN-ACK", "+0.1 ms < RST on lan"),
     ]
     assert rows("packets", "> SYN, ..., > FIN", talk.look()) == [
         (" ", "> SYN", "+0.1 ms > SYN on lan"),
