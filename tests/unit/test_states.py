@@ -46,6 +46,31 @@ def test_ways_through_the_graph(begin: str, end: str, wanted: list[str], passed:
     assert can_pass(begin, end, wanted) == passed
 
 
+ARROWS = """
+SYN-SENT > SYN-RECV, SYN-SENT > ESTAB, SYN-SENT > UNCONN, SYN-RECV > ESTAB, SYN-RECV > FIN-WAIT-1, UNCONN > LISTEN,
+UNCONN > SYN-SENT, ESTAB > FIN-WAIT-1, ESTAB > CLOSE-WAIT, FIN-WAIT-1 > FIN-WAIT-2, FIN-WAIT-1 > CLOSING,
+FIN-WAIT-1 > TIME-WAIT, FIN-WAIT-2 > TIME-WAIT, CLOSING > TIME-WAIT, CLOSE-WAIT > LAST-ACK, TIME-WAIT > gone,
+LAST-ACK > gone, LISTEN > gone
+"""
+NO_WAYS = (
+    "LISTEN > ESTAB, ESTAB > LISTEN, CLOSE-WAIT > TIME-WAIT, LAST-ACK > TIME-WAIT, FIN-WAIT-2 > CLOSING, gone > ESTAB"
+)
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    return [(pair.split()[0], pair.split()[2]) for pair in text.split(",")]
+
+
+@pytest.mark.parametrize(("begin", "end"), pairs(ARROWS))
+def test_the_arrows_of_the_graph(begin: str, end: str) -> None:
+    assert can_pass(begin, end, [end]) == 1
+
+
+@pytest.mark.parametrize(("begin", "end"), pairs(NO_WAYS))
+def test_where_no_way_leads(begin: str, end: str) -> None:
+    assert can_pass(begin, end, []) is None
+
+
 @given(st.data())
 def test_what_a_walk_passed_is_never_ruled_out(data: st.DataObject) -> None:
     """Of a walk through the graph some states are read and some are wanted: the two never contradict each other."""

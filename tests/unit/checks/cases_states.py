@@ -51,6 +51,8 @@ before = Story().call(1).handshake(1.1).states(0.1, "UNCONN", "ESTAB").look()
 known = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB").look()
 beside = Story().call(1).handshake(1.1).states(1.5, "UNCONN", "ESTAB", protocol="udp", id=9)
 beside = beside.states(2, "SYN-SENT", "ESTAB").look()
+outlived = Story(awake=False).tap("client", until=500).program(1).handshake(1.1)
+outlived = outlived.states(2, "SYN-SENT", "ESTAB").exit(1000).look("run")
 former = Story().call(1).handshake(1.1).states(-50, "SYN-SENT", "ESTAB", "gone").look()
 
 CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
@@ -102,6 +104,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("SYN-SENT, ESTAB", Story().call(1, error="TIMEOUT").look()),
         ("SYN-SENT, ESTAB, gone", unread),
         ("SYN-SENT, ESTAB, gone", dropped),
+        ("SYN-SENT, ESTAB, gone", outlived),
         ("SYN-SENT, ESTAB, FIN-WAIT-2", talk("SYN-SENT", "ESTAB", "TIME-WAIT").look()),
         ("SYN-SENT, ESTAB", two.look()),
         ("ESTAB, CLOSE-WAIT, gone", talk("SYN-SENT", "ESTAB", "gone").look()),
