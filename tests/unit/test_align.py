@@ -63,6 +63,8 @@ def cheapest(pattern: Sequence[str | None], items: Sequence[str]) -> int:
         (["a", "A", "b"], "abb", ["a=a", "A!b", "b=b"]),
         (["a", "A"], "aba", ["a=a", "!b", "A!a"]),
         (["a", ANY, "A"], "abb", ["a=a", "...=bb", "A!"]),
+        (["a"], "bb", ["a!b", "!b"]),
+        (["a"], "baa", ["!b", "!a", "a=a"]),
     ],
 )
 def test_rows(pattern: list[str | None], items: str, expected: list[str]) -> None:

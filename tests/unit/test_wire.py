@@ -90,6 +90,8 @@ def test_unanswered() -> None:
     assert unanswered([question], at(3), at(4)) == ()
     assert unanswered([question, answer], at(1), at(3)) == ()
     assert unanswered([double, incoming], at(1), at(3)) == ()
+    signed = asked("fd00::3", f"{target}0101{'00' * 5}07", "neighbour-solicitation", True)
+    assert unanswered([signed], at(1), at(3)) == ("fd00::9",), "its own hardware address stands behind"
     arp = Story().arp(2, "who-has").arp(2.5, "who-has")
     assert unanswered(packets(arp), at(1), at(3)) == (SERVER[0],)
     assert unanswered(packets(arp.arp(2.6, "is-at")), at(1), at(3)) == ()
@@ -116,6 +118,8 @@ def dns(time: float, words: str, remote: tuple[str, int] = ENGINE, local: tuple[
         (asked("fe80::1", "", "router-solicitation", True), True),
         (asked("fe80::1", "", "router-advertisement", False), True),
         (asked("::", "04", "listener-report", False), True),
+        (asked("fe80::1", "", "listener-query", False), True),
+        (asked("fe80::1", "", "listener-done", True), True),
         (Packet("client", at(1), "lan", True, "igmp", "10.9.0.3", "224.0.0.22"), True),
         (dns(1, "query A server"), True),
         (dns(1, "answer A server 10.9.0.2", remote=BACK, local=("127.0.0.11", 53)), True),
@@ -161,6 +165,7 @@ def test_what_the_engines_dns_asks_further_is_noise() -> None:
     assert noise([passed, refused, elsewhere]) == (False, False, False)
     on_lan = replace(passed, interface="lan")
     assert noise([dns(1, query), on_lan]) == (True, False)
+    assert noise([dns(1, ""), dns(2, "", server, further)]) == (False, False), "what is no DNS is not asked further"
 
 
 @pytest.mark.parametrize(
@@ -182,6 +187,7 @@ def test_label(flags: tuple[str, ...], length: int, word: str) -> None:
 def test_dns_is_labelled_with_its_words() -> None:
     query = dns(1, "query A server")
     assert (label(query), label(replace(query, dns=""))) == ("DNS query A server", "DATA")
+    assert label(replace(query, dns="", length=0)) == "UDP"
     assert describe(query) == "DNS query A server from 127.0.0.1:36871 on lo"
 
 
