@@ -67,6 +67,15 @@ def test_counts_do_not_keep_lines_apart():
     ]
 
 
+def test_many_equal_lines_are_still_alike():
+    many = ["  recv = EAGAIN"] * 300
+    assert [row for row in rows(step("x: run a", *many), step("x: run a", *many, "exit 1")) if row[0] != "same"] == [
+        ("right", None, "exit 1")
+    ]
+    turned = rows(step("x: run a", "socket", *many, "end"), step("x: run a", "begin", *many, "socket"))
+    assert sum(kind == "same" for kind, _, _ in turned) == 300
+
+
 def test_steps_are_matched_by_what_they_do():
     left = case("a", step("s: start one --port 1"), step("c: run client", number=3))
     right = case("b", step("s: start two"), step("s: firewall X", number=1), step("c: run client", number=4))
@@ -115,6 +124,8 @@ def test_a_side_is_a_run_or_some_of_its_cases(run):
         == ["open"]
     )
     assert side(f"{run.name}/refused.firewall-icmp")[0].skipped == "no iptables"
+    (told,) = side("latest", "open")
+    assert not told.skipped and [section.number for section in told.sections] == [-1, 0, 2, 3, -1]
 
 
 def test_what_is_not_there_is_said(run):

@@ -1,5 +1,7 @@
 """A case's transcript: what chance decides is not in it, and each fact is."""
 
+from dataclasses import replace
+
 import pytest
 from saved_cases import MS, added, calls, changed, copied, dropped, later, packets, saved, told
 
@@ -68,6 +70,59 @@ def test_a_section_has_its_steps_number_and_the_hosts_have_none():
 def test_a_report_may_be_given():
     plan, history = saved(OPEN)
     assert transcript(plan, history, judge(plan, history)) == transcript(plan, history)
+    other = judge(plan, dropped(Sockets, lambda _: True)(history))
+    assert "sockets: ERROR" in lines(transcript(plan, history, other), 2)
+
+
+def lines(case: Transcript, number: int) -> tuple[str, ...]:
+    """Those of a step; -1: beside the steps."""
+    return next(section.lines for section in reversed(case.sections) if section.number == number)
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [("trace", "calls not seen: no {}"), ("truncated", "truncated: no {}"), ("output", "output: no {}")],
+)
+@pytest.mark.parametrize("step", [3, -1])
+def test_a_note_stands_in_its_step_or_beside_them(what, line, step):
+    noted = told(OPEN, added(Note("client", BEGIN, what, step, f"no {CLIENT}")))
+    found = [section.number for section in noted.sections if line.format("client.lan") in section.lines]
+    assert found == [step]
+
+
+def test_a_datagram_belongs_to_whoever_sent_it_else_to_the_step_of_its_time():
+    sent = added(udp("client", 1))
+    assert "UDP client.lan:* > server.lan:65432" in lines(told(OPEN, sent), 3)
+    begun = added(udp("client", -999))
+    assert "UDP client.lan:* > server.lan:65432" in lines(told(OPEN, begun), -1)
+    to = {"program": True, "remote": (SERVER, 65432), "ended": BEGIN + 3 * MS // 2}
+    asks = Call("client", BEGIN + MS // 2, 0, "8.9", "sendto", (b"x", 1), 1, **to)
+    assert "UDP client.lan:* > server.lan:65432" in lines(told(OPEN, sent, added(asks)), 0)
+    for other in ({"time": BEGIN + 2 * MS}, {"ended": BEGIN - 99 * MS}, {"remote": (SERVER, 65433)}):
+        assert "UDP client.lan:* > server.lan:65432" in lines(told(OPEN, sent, added(replace(asks, **other))), 3)
+
+
+def test_a_neighbour_that_answers_a_step_later_is_not_silent():
+    addresses = {"source": "10.213.210.238", "destination": "10.213.210.227", "icmp": "is-at", "outgoing": False}
+    late = copied(Packet, packets("client", protocol="arp"), time=1795518376498219597, **addresses)
+    silent = "client: nobody answers for lan.unused"
+    assert silent in lines(told("no-such-host"), 6)
+    assert silent not in lines(told("no-such-host", late), 6)
+
+
+def test_nobody_waits_for_a_program_that_is_left_running():
+    """Its exit, and when it answers a close, depend on who is faster."""
+    plan, history = saved(OPEN)
+    left = plan.steps[-1].model_copy(update={"step": plan.steps[-1].step.model_copy(update={"as_": "later"})})
+    plan = plan.model_copy(update={"steps": (*plan.steps[:-1], left)})
+    assert "exit 0" in lines(told(OPEN), 3) and "exit 0" not in lines(transcript(plan, history), 3)
+    server_first = changed(
+        Packet, packets(flag="FIN", sport=65432), time=lambda packet: packet.time - 6 * MS, ack=2460612583
+    )(history)
+    answered = changed(Packet, packets(flag="FIN", sport=PORT), ack=1186945312)(server_first)
+    silent = dropped(Packet, packets(flag="FIN", sport=PORT))(server_first)
+    assert transcript(plan, answered) == transcript(plan, silent)
+    assert transcript(saved(OPEN)[0], answered) != transcript(saved(OPEN)[0], silent)
 
 
 def test_an_empty_history_tells_of_nothing():
@@ -97,6 +152,9 @@ BY_CHANCE = {
     "a server that was ended": changed(Exit, lambda end: end.host == "server", code=143, because="case-end"),
     "a server's FIN that nobody waited for": dropped(
         Packet, lambda packet: "FIN" in packet.flags and packet.sport == 65432
+    ),
+    "a state of a socket": added(
+        SocketSeen("client", BEGIN, 5, SocketRow("tcp", "ESTAB", (CLIENT, PORT), (SERVER, 65432), 0, 0))
     ),
     "a poll of the socket": added(
         Call("client", POLL, 3, "12.3", "recvfrom", (None, 1024), -1, "EAGAIN", "", POLL + 9, program=True)

@@ -75,8 +75,14 @@ def test_what_strace_cuts_off_is_not_made_up():
     assert line == f"send 200 bytes, {b'x' * 24!r}..."
 
 
+def test_behind_what_strace_cuts_off_nothing_is_put():
+    calls = client().call("sendto", b"abc", 100, 0, None, 0, result=100).sent(b"def")
+    assert calls.told()[0][2] == "send 103 bytes, b'abc'..."
+
+
 def test_an_error_ends_a_stretch_and_polling_is_left_out():
     calls = client().sent(b"ab").call("recvfrom", None, 9, result=-1, error="EAGAIN").sent(b"cd")
+    calls.call("recvfrom", None, 9, result=-1, error="EWOULDBLOCK")
     calls.call("recvfrom", None, 9, result=-1, error="ECONNRESET").sent(b"e")
     assert calls.told()[0][2:] == ("send 4 bytes, b'abcd'", "recv = ECONNRESET", "send 1 bytes, b'e'")
 
@@ -89,13 +95,22 @@ def test_asking_again_how_a_connect_went_is_left_out():
         "connect(server.lan:80) = EINPROGRESS",
         "getsockopt(SOL_SOCKET, SO_ERROR, [0], [4]) = 0",
     )
+    calls.call(*asks, result="ECONNRESET").call(*asks, result="ECONNRESET")
+    assert calls.told()[0][2:] == (
+        "getsockopt(SOL_SOCKET, SO_ERROR, [0], [4]) = 0",
+        "getsockopt(SOL_SOCKET, SO_ERROR, [0], [4]) = ECONNRESET",
+    )
+    assert len(Program().call(*asks).told()[0]) == 2, "of a socket that was there before, too"
 
 
 def test_what_a_loose_program_does_at_its_end_is_left_out():
     ends = (
         client().sent(b"ab"),
         client().sent(b"ab").call("recvfrom", None, 9, result=None, ended=None),
-        client().sent(b"ab").call("recvfrom", None, 9, result=None, error="ERESTARTSYS"),
+        *(
+            client().sent(b"ab").call("recvfrom", None, 9, result=None, error=cut)
+            for cut in ("ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND")
+        ),
         client().sent(b"ab").received(b"").call("close"),
     )
     assert len({tuple(calls.told(loose=True)) for calls in ends}) == 1
@@ -160,3 +175,15 @@ def test_what_came_after_the_end_was_not_seen():
     calls = client().sent(b"ab").calls
     assert [call.function for call in as_of(History.of(calls), 4)] == ["socket", "connect"]
     assert as_of(History.of(calls), 3)[-1].ended is None
+    refused = client().call("recvfrom", None, 9, result=-1, error="EAGAIN").calls
+    (*_, last) = as_of(History.of(refused), 5)
+    assert (last.ended, last.error, last.result, last.remote) == (None, None, None, None)
+    assert sockets([last], NAMES, False)[0][-1] == "recv(9) = still waiting"
+
+
+def test_own_names_are_told_and_why_they_are_not():
+    calls = client().call("getsockname", CLIENT, "[16]", local=CLIENT)
+    calls.call("getpeername", "0x7ffe", "[16]", result=-1, error="ENOTCONN")
+    assert calls.told()[0][2:] == ("getsockname() = client.lan:*", "getpeername() = ENOTCONN")
+    own = Program().call("getsockname", result={"name": list(CLIENT)}, program=False, caller="c", local=CLIENT)
+    assert list(steps_own(own.calls, NAMES)) == ["c.getsockname() = client.lan:*"]

@@ -28,6 +28,7 @@ TEXTS = {
     "10.1.0.18:40000 > 10.1.0.1:80.": "server.lan:* > client.lan:80.",
     "10.1.0.181 and 110.1.0.18 and 10.1.0.18.5": "10.1.0.181 and 110.1.0.18 and 10.1.0.18.5",
     "10.1.0.16/28 dev eth0 via 10.1.0.17, 10.1.0.30": "lan/28 dev eth0 via lan.gateway, lan.unused",
+    "fd4c:6162::/64 dev eth0": "lan.ipv6/64 dev eth0",
     "[fd4c:6162::2]:51234 and fd4c:6162::22": "[server.lan.ipv6]:* and fd4c:6162::22",
     "::ffff:10.1.0.18": "::ffff:server.lan",
     "fe80::42:5dff:fe64:e47e%eth0 link": "fe80::* link",
@@ -73,6 +74,10 @@ def test_ports_that_a_call_chose_keep_their_numbers():
     asked = call("connect", ("10.1.0.18", 45000), 16, remote=("10.1.0.18", 45000))
     told = call("getsockname", local=("10.1.0.1", 50000))
     assert given(bound, asked, told) == {50000}
+    hidden = (call("bind", path, 16) for path in ("/run/x", "0x7ffe", ()))
+    assert given(*hidden, call("accept4", remote=("10.1.0.1", 1023)), call("accept4", remote=("10.1.0.1", 1024))) == {
+        1024
+    }
 
 
 def test_a_port_that_was_told_is_not_chosen_by_connecting_to_it():

@@ -36,11 +36,17 @@ def test_a_line_came_when_its_text_was_whole():
     lines = list(written(seen, planned, 9, NAMES, streams=False, several=False))
     assert lines == [("stdout | one", 7), ("stdout | two", 9)]
     assert list(written(seen, planned, 8, NAMES, streams=False, several=False)) == [("stdout | one", 7)]
+    pieces = ((5, b"a\nb\nc"), (7, b"d\ne"), (9, b"\n\ne\n"))
+    seen = History(tuple(Output("h", time, 0, "stdout", data) for time, data in pieces))
+    lines = dict(written(seen, planned, 9, NAMES, streams=False, several=False))
+    assert lines == {"stdout | a": 5, "stdout | b": 5, "stdout | cd": 7, "stdout | e": 9, "stdout |": 9}
+    assert ("stdout | 2 x e", 9) in written(seen, planned, 9, NAMES, streams=False, several=True)
 
 
 def test_equal_lines_are_counted():
     assert told(b"a\na\nb\na\n") == ["stdout | 2 x a", "stdout | b", "stdout | a"]
     assert told(b"a\na\nb\na\n", several=True) == ["stdout | 3 x a", "stdout | b"]
+    assert told(b"a\na\n", streams=True) == ["stdout | 2 x a"]
 
 
 def test_pieces_of_a_stream_are_one_literal():
@@ -51,6 +57,13 @@ def test_pieces_of_a_stream_are_one_literal():
         "stdout | no more",
     ]
     assert len(told(cut)) == 4
+
+
+def test_what_a_program_complains_of_stands_behind_what_it_wrote():
+    planned = PlannedStep(number=0, step=Step(host="h", run=("x",)))
+    seen = History((Output("h", 1, 0, "stderr", b"no  5 ms"), Output("h", 2, 0, "stdout", b"yes")))
+    lines = written(seen, planned, 9, NAMES, streams=False, several=True)
+    assert [line for line, _ in lines] == ["stdout | yes", "stderr | no  5 ms"]
 
 
 def test_a_tools_columns_and_times_are_left_out():

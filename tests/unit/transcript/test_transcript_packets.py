@@ -59,6 +59,24 @@ def test_a_hole_that_is_filled_was_a_loss():
     assert labels(lost).endswith("> DATA 8 bytes, > DATA again")
 
 
+def test_what_came_in_another_order_was_no_loss():
+    story = opened().packet(3, *ACK, seq=1005, length=4).packet(3.1, *ACK, seq=1001, length=4)
+    assert labels(story).endswith("> ACK, > DATA 8 bytes")
+
+
+def test_a_probe_that_goes_on_is_a_loss():
+    story = opened().packet(3, *PUSH, seq=1001, length=4).packet(63, *PUSH, seq=1001, length=4)
+    assert labels(story).endswith("> ACK, > DATA 4 bytes")
+    assert labels(story.packet(123, *PUSH, seq=1001, length=4)).endswith("> DATA 4 bytes, > DATA again")
+
+
+def test_the_handshake_ends_with_the_callers_next_packet():
+    assert labels(opened().packet(1.5, *PUSH, back=True, seq=5001, length=4)).startswith("> SYN, < SYN-ACK, > ACK,")
+    piggyback = Story().packet(0, "SYN", seq=1000).packet(1, "SYN", "ACK", back=True, seq=5000, ack=1001)
+    assert labels(piggyback.packet(2, *PUSH, seq=1001, length=4)) == "> SYN, < SYN-ACK, > DATA 4 bytes"
+    assert labels(Story().packet(1, *ACK, seq=1001, ack=5001)) == ""
+
+
 def test_who_closed_first_is_told_and_a_late_answer_is_not():
     client = opened().packet(3, *FIN, seq=1001, ack=5001).packet(4, *FIN, back=True, seq=5001, ack=1002)
     server = opened().packet(3, *FIN, back=True, seq=5001, ack=1001).packet(4, *FIN, seq=1001, ack=5002)
@@ -76,6 +94,13 @@ def test_a_fin_may_carry_data_and_resets_are_told_once():
     for time in (4, 5):
         story.packet(time, "RST", back=True, seq=5001)
     assert labels(story)[25:] == "> DATA 5 bytes, > FIN, < RST"
+    assert labels(story.packet(6, "RST", seq=1007))[25:] == "> DATA 5 bytes, > FIN, > RST, < RST"
+
+
+@pytest.mark.parametrize(("ack", "observed"), [(1007, "> FIN"), (1006, "> FIN, < FIN")])
+def test_a_late_answer_knows_of_the_fin_and_not_of_its_data_alone(ack, observed):
+    story = opened().packet(3, *FIN, seq=1001, ack=5001, length=5).packet(4, *FIN, back=True, seq=5001, ack=ack)
+    assert labels(story, late=True)[25:] == f"> DATA 5 bytes, {observed}"
 
 
 @pytest.mark.parametrize(("given_up", "observed"), [(9999, "> SYN, > SYN again"), (500, "> SYN")])
@@ -84,6 +109,8 @@ def test_a_syn_is_sent_again_however_often_while_somebody_waits(given_up, observ
     for time in (0, 1000, 2000, 3000):
         story.syn(time)
     assert labels(story, given_up=given_up) == observed
+    assert labels(Story().syn(0).syn(510), given_up=500) == "> SYN, > SYN again", "taps are late"
+    assert labels(Story().syn(0).icmp(1001, "port-unreachable"), given_up=500) == "> SYN, < ICMP port-unreachable"
 
 
 def test_an_icmp_error_belongs_to_the_talk_that_it_is_about():
