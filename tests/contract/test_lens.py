@@ -56,12 +56,10 @@ def test_wireshark_reads_the_capture_of_the_caller(talked, tmp_path):
 
 
 def test_the_engines_own_dns_is_noise(engine, hosts):
+    if engine.name != "docker":
+        pytest.skip(f"{engine.name} has no DNS of its own")
     client = hosts("client")
-    lacks = engine.capabilities().lacks
-    if "udp" in lacks:
-        pytest.skip(lacks["udp"])
-    if b"127.0.0.11" not in client.output(client.run("cat", "/etc/resolv.conf")):
-        pytest.skip("the engine has no DNS of its own")
+    assert b"127.0.0.11" in client.output(client.run("cat", "/etc/resolv.conf"))
     before = len(seen_by(client))
     assert client.call("u = socket(AF_INET, SOCK_DGRAM)").error is None
     for name in (b"nobody", b"server"):

@@ -3,6 +3,7 @@
 import itertools
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,10 +117,16 @@ def test_five_hundred_sockets_are_told_once_each(alone):
     lives = seen(alone)
     assert sorted(life[0].row.local[1] for life in lives.values()) == list(range(7000, 7500))
     assert {len(life) for life in lives.values()} == {1}
-    began = time.monotonic()
+    began = worked(alone)
     for _ in range(10):
         alone.remote.drain()
-    assert time.monotonic() - began < 2
+    assert worked(alone) - began < 2, "a tenth of it is usual"
+
+
+def worked(agent):
+    """How long (s) a processor has worked for the agent."""
+    _, _, words = Path(f"/proc/{agent.pipe.process.pid}/stat").read_text().rpartition(") ")
+    return sum(map(int, words.split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_the_engines_own_name_server_is_none_of_the_hosts(alone):
