@@ -111,6 +111,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("SYN-SENT, ESTAB", strange),
         (chosen("LISTEN, gone"), table("LISTEN", awake=False)),
         (chosen("LISTEN", port=81), table("LISTEN", awake=False)),
+        (chosen("LISTEN", port=81), Story().add(Note("server", at(-100), "step-begin", 0)).look("observe")),
         (chosen("UNCONN, LISTEN"), table("LISTEN")),
         (chosen("UNCONN, LISTEN"), served.look("observe")),
         ((*chosen("LISTEN"), *chosen("UNCONN, LISTEN")), table("LISTEN")),

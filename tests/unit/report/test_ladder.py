@@ -46,10 +46,14 @@ EVENTS = (
 
 
 def drawn(
-    *events: Event, hosts: tuple[str, ...] = ("server", "client"), width: int = 80, encoding: str = "utf-8"
+    *events: Event,
+    hosts: tuple[str, ...] = ("server", "client"),
+    width: int = 80,
+    encoding: str = "utf-8",
+    colour: str = "never",
 ) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding, newline="")
-    draw(Timeline(hosts, 0, events), Screen(make_console(file, "never", width)))
+    draw(Timeline(hosts, 0, events), Screen(make_console(file, colour, width)))
     file.flush()
     return file.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined, no-any-return]
 
@@ -80,6 +84,27 @@ def test_where_lanes_would_be_too_narrow_it_is_told_in_plain_lines() -> None:
     assert "0.00  host-0 > host-1  SYN on lan" in text
     assert "host-0 > host-8 ✗  SYN on lan" in text
     assert "│" not in text
+
+
+def test_colour_repeats_what_the_marks_say() -> None:
+    lines = drawn(*EVENTS, colour="always").splitlines()
+    styled = {
+        "SYN on lan": "\x1b[36m",
+        "connect = ECONNREFUSED": "\x1b[1;31m",
+        "✗": "\x1b[1;31m",
+        "SYN again on lan": "\x1b[33m",
+        "gone :40000": "\x1b[32m",
+        "connect(10.9.0.2:80)": "│ connect",
+    }
+    for words, style in styled.items():
+        assert style in next(line for line in lines if words in line), words
+
+
+def test_an_end_without_a_lane_is_told_in_the_others() -> None:
+    lines = drawn(packet(1, "SYN", "client", "", arrived=None), packet(2, "RST", "", "client"), hosts=("client",))
+    assert "SYN on lan > nobody" in lines and "RST on lan < elsewhere" in lines
+    two = drawn(packet(2, "RST", "", "client"), happened("call", 3, "server", "x")).splitlines()
+    assert two[1].index("RST") > two[2].index("x"), "in its own lane"
 
 
 def test_hosts_that_nothing_happened_on_have_no_lane() -> None:
