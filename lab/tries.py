@@ -4,6 +4,7 @@ One try is the `connect` and what completes it on that socket: SO_ERROR, a secon
 receive. Whether the wire agrees is for `attempts` to say.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ SLACK = 1_000_000_000  # ns that strace may take for a line, where nothing that 
 PROHIBITIONS = frozenset({"EACCES", "EPERM"})
 _BLOCKED = frozenset({"EHOSTUNREACH", "ENETUNREACH", "ENOPROTOOPT", "EHOSTDOWN", "ENETDOWN"}) | PROHIBITIONS
 
+Thread = tuple[int, str]
 
 @dataclass(frozen=True)
 class Try:
@@ -79,23 +81,33 @@ def tries(calls: Sequence[Call], exits: Mapping[int, int]) -> tuple[Try, ...]:
             gone = ends.get(id(life[0]), exits.get(step) if step is not None else None)
             if _is_stream(life):
                 found.extend(_tries_of(life, gone))
-    found = [replace(tried, latest=_latest(tried, calls, exits)) for tried in found]
+    threads = _threads(calls)
+    found = [replace(tried, latest=_latest(tried, threads, exits)) for tried in found]
     return tuple(sorted(found, key=lambda tried: tried.started))
 
 
-def _latest(tried: Try, calls: Sequence[Call], exits: Mapping[int, int]) -> int:
+def _threads(calls: Sequence[Call]) -> dict[Thread, list[int]]:
+    """When each thread of a program called, in order."""
+    threads: dict[Thread, list[int]] = {}
+    for call in sorted(calls, key=lambda call: call.time):
+        if call.program:
+            threads.setdefault(_thread(call), []).append(call.time)
+    return threads
+
+
+def _thread(call: Call) -> Thread:
+    return call.step, call.caller.partition(".")[0]
+
+
+def _latest(tried: Try, threads: Mapping[Thread, Sequence[int]], exits: Mapping[int, int]) -> int:
     """For a program, when its thread called next, or the process ended: by then the try was over."""
     last = tried.calls[-1]
     ended = tried.started if tried.ended is None else tried.ended
     if not last.program:
         return ended
-    thread = last.caller.partition(".")[0] + "."
-    later = (
-        call.time
-        for call in calls
-        if call.program and call.step == last.step and call.time > last.time and call.caller.startswith(thread)
-    )
-    return max(ended, min(later, default=exits.get(last.step, ended + SLACK)))
+    called = threads[_thread(last)]
+    later = called[bisect_right(called, last.time) :][:1]
+    return max(ended, *later or [exits.get(last.step, ended + SLACK)])
 
 
 def _next_lives(lives: dict[tuple[int | None, str], list[list[Call]]]) -> dict[int, int]:
