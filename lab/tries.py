@@ -24,6 +24,7 @@ _BLOCKED = frozenset({"EHOSTUNREACH", "ENETUNREACH", "ENOPROTOOPT", "EHOSTDOWN",
 
 Thread = tuple[int, str]
 
+
 @dataclass(frozen=True)
 class Try:
     """A try as its caller saw it.
