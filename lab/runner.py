@@ -24,7 +24,7 @@ POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
 GRACE_SECONDS = 1.0
 NAP_SECONDS = 0.25
 # What may come true a moment after its cause; the rest is over when the step is, but for a program left running.
-SETTLING = frozenset({"listening", "sockets", "states", "counters", "stdout", "stderr", "peer", "local"})
+SETTLING = frozenset({"listening", "packets", "sockets", "states", "counters", "stdout", "stderr", "peer", "local"})
 
 
 class Listener(Protocol):

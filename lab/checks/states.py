@@ -13,7 +13,7 @@ from lab.history import Call, Note, Observation, SocketSeen
 from lab.model import StatesExpectation
 from lab.patterns import ANY_RUN
 from lab.patterns import states as parts_of
-from lab.states import Life, lives, may_have_passed
+from lab.states import GONE, Life, lives, may_have_passed
 from lab.wire import Endpoint, plain
 
 
@@ -83,10 +83,11 @@ def _of_chosen(one: StatesExpectation, seen: Seen) -> _Answer:
         wanted = parts_of(one.passes)
         return _first([_of_life(wanted, life, seen) for life in ours], Outcome.PASS, Outcome.ERROR, Outcome.FAIL)
     observed = f"no such socket was seen on {seen.on}"
-    # Who names a socket says that it is there to be seen: it must have been, unless nobody looked.
-    if watched(seen, _begin(seen), _end(seen)):
-        return _Answer(Outcome.FAIL, observed)
-    return _Answer(Outcome.ERROR, asleep(seen, observed))
+    if not watched(seen, _begin(seen), _end(seen)):
+        return _Answer(Outcome.ERROR, asleep(seen, observed))
+    if parts_of(one.passes)[-1] == GONE:
+        return _Answer(Outcome.ERROR, f"{observed}; it may have come and gone between two readings")
+    return _Answer(Outcome.FAIL, observed)
 
 
 def _of_life(wanted: Sequence[str], life: Life, seen: Seen) -> _Answer:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from history_samples import CLIENT, OTHER, SERVER, Story
+from history_samples import CLIENT, OTHER, SERVER, Story, at
 
 from lab.checks.base import Outcome, Seen
+from lab.history import Note
 from lab.model import StatesExpectation
 
 PASS, FAIL, ERROR = Outcome.PASS, Outcome.FAIL, Outcome.ERROR
@@ -98,6 +99,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ((*chosen("UNCONN, LISTEN"), *chosen("LISTEN, gone")), table("LISTEN")),
     ],
     ("states", ERROR): [
+        (chosen("LISTEN, gone", port=81), table("LISTEN")),
         ("SYN-SENT", Story().look()),
         ("SYN-SENT, ESTAB", unseen),
         ("SYN-SENT, ESTAB", former),
