@@ -6,7 +6,7 @@ BIN := .venv/bin
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 SCENARIOS := $(sort $(notdir $(basename $(wildcard scenarios/*.yaml))))
 
-.PHONY: help scenario test check images bench soak sweep clean goldens schema lock ready
+.PHONY: help scenario test check images bench differential soak sweep clean goldens schema lock ready
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,19 +21,24 @@ scenario: ready ## run one on Docker: make scenario NAME=refused [CASE=open] [PA
 test: check images ## prove everything: check, then the page, the engines, the scenarios and the bad days
 	@echo "== tests in a browser"
 	@$(BIN)/pytest -m browser -rs
+	@echo "== tests in namespaces"
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "namespaces and not soak"
 	@echo "== tests on Docker"
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "docker and not soak"
 
 check: ready ## format, lint, types and unit tests: no Docker, seconds
 	@echo "== format and lint"; $(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
 	@echo "== types"; $(BIN)/mypy
-	@echo "== unit tests"; $(BIN)/pytest -n $(JOBS) -m "not browser and not docker and not soak"
+	@echo "== unit tests"; $(BIN)/pytest -n $(JOBS) -m "not browser and not docker and not namespaces and not soak"
 
 images: ready ## build the image that hosts run, if images/ has changed
 	@$(BIN)/lab images
 
 bench: images ## measure, side by side in one run
 	@$(BIN)/python -m tests.bench
+
+differential: images ## every case on Docker and in namespaces: is anything different?
+	@$(BIN)/python -m tests.differential
 
 soak: images ## repetition, load, and a bare Debian root: a long time
 	@$(BIN)/pytest -m soak --durations=0
@@ -46,7 +51,7 @@ clean: ## remove the virtual environment, caches and saved runs; nothing of Dock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 goldens: schema ## write the golden files and the schema anew; read the difference before you commit it
-	@$(BIN)/pytest --update-goldens -m "not browser and not docker and not soak"
+	@$(BIN)/pytest --update-goldens -m "not browser and not docker and not namespaces and not soak"
 
 schema: ready
 	@$(BIN)/lab schema > .venv/schema.json && mv .venv/schema.json scenarios/scenario.schema.json

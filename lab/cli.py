@@ -36,7 +36,9 @@ MOST_PROBLEMS = 40
 # What is imported stays; to look through it for garbage, again and again, would be a part of a short run that is felt.
 GARBAGE = 50_000
 
-ENGINE = click.option("--engine", default=lambda: os.environ.get("LAB_ENGINE", "docker"), help="docker or fake.")
+ENGINE = click.option(
+    "--engine", default=lambda: os.environ.get("LAB_ENGINE", "auto"), help="auto, docker, namespaces or fake."
+)
 FILE = click.Path(dir_okay=False, path_type=Path)
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 
@@ -121,6 +123,7 @@ def run(
     from lab.flow import open_session, run_jobs
 
     work = _jobs(names, everything, case, repeat)
+    engine = _chosen(engine)
     pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
     drawn = len(work) == 1 if diagram is None else diagram
     begun = time.monotonic()
@@ -233,7 +236,7 @@ def doctor(engine: str) -> int:
     from lab.doctor import examine
 
     wrong = False
-    for line in examine(engine):
+    for line in examine(_chosen(engine)):
         click.echo(str(line))
         wrong = wrong or line.wrong
     return EXIT_ERROR if wrong else EXIT_PASSED
@@ -322,6 +325,16 @@ def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: in
         for chosen in ([case_of(scenario, case)] if case else scenario.cases)
         for _ in range(repeat)
     ]
+
+
+def _chosen(engine: str) -> str:
+    """The engine that is meant; said aloud where that was found out here."""
+    from lab.engines import chosen
+
+    name, why = chosen(engine)
+    if why:
+        click.echo(f"engine {name}: {why}", err=True)
+    return name
 
 
 @cache

@@ -49,6 +49,7 @@ def examine(engine_name: str) -> Iterator[Line]:
     try:
         yield from _capabilities(engine.capabilities())
         yield from _image(engine)
+        yield from _trial(engine)
         yield _subnets(engine)
         yield from _leftovers(engine.leftovers())
     except LabError as error:
@@ -84,6 +85,13 @@ def _image(engine: Engine) -> Iterator[Line]:
     yield Line(
         Level.WARN, f"the hosts' image {tag} is not built yet", f"`lab images` builds it now; the first run does{how}"
     )
+
+
+def _trial(engine: Engine) -> Iterator[Line]:
+    """A host made and gone, where the engine can try that at no cost."""
+    if (trial := getattr(engine, "trial", None)) is not None:
+        trial()
+        yield Line(Level.OK, "a host can be made")
 
 
 def _subnets(engine: Engine) -> Line:

@@ -21,6 +21,7 @@ from lab.scenario import Case, Scenario, steps_of
 
 PROGRAM_FOLDER = "/opt/lab/programs"
 STEP_TIMEOUT = 10.0
+BY_CALLS = frozenset({"connect", "calls", "interface", "packets", "ttl", "peer", "local", "within", "after"})
 # What every host has unless it says otherwise. ICMP rate limits would turn the seventh refusal into silence; two SYN
 # retries let ARP give up first, so that a missing host is "unreachable"; ::1 exists as 127.0.0.1 does.
 SYSCTLS = {
@@ -144,7 +145,7 @@ def make_plan(scenario: Scenario, case: Case, subnets: Sequence[str], time_scale
         hosts=hosts,
         names=_names(interfaces),
         steps=_steps(scenario, steps, time_scale),
-        needs=_needs(case, steps),
+        needs=_needs(case, steps, scenario.programs),
         programs=dict(scenario.programs),
         time_scale=time_scale,
     )
@@ -214,14 +215,26 @@ def _sysctls(case: Case, host: Host) -> dict[str, str]:
     return values | {name: str(value) for name, value in host.sysctls.items()}
 
 
-def _needs(case: Case, steps: Sequence[Numbered]) -> tuple[str, ...]:
+def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> tuple[str, ...]:
     needs = {f"sysctl:{name}" for host in case.hosts.values() for name in host.sysctls}
     if any(network.ipv6 for network in case.networks.values()):
         needs.add("ipv6")
     if any(host.router for host in case.hosts.values()):
         needs.add("router")
+    if any(_is_traced(item.step, beside) for item in steps) and any(map(_asks_of_calls, steps)):
+        needs.add("trace")
     needs |= {item.step.action for item in steps} & {"firewall", "link"}
     return tuple(sorted(needs))
+
+
+def _is_traced(step: Step, beside: Mapping[str, str]) -> bool:
+    return _argv(step.start or step.run or (), beside)[1]
+
+
+def _asks_of_calls(item: Numbered) -> bool:
+    """Whether a program's calls must be seen to judge the step."""
+    asked = {name for expectation in item.step.expect for name in expectation.checks()}
+    return item.step.call is None and bool(asked & BY_CALLS)
 
 
 def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> tuple[PlannedStep, ...]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOST = 1 << 20
+# Where this user namespace has no such user, a program becomes it in one of its own, with no rights outside of that.
+AS_USER = "unshare --user --map-user={user} --map-group={user} --"
 
 
 class Child:
@@ -69,6 +71,8 @@ class Children:
         that becomes readable when it ends, and is the caller's to close."""
         import subprocess
 
+        if user is not None and not _is_mapped(user):
+            argv, user = [*AS_USER.format(user=user).split(), *argv], None
         groups: list[int] | None = None if user is None else []
         with self._lock:
             process = subprocess.Popen(
@@ -160,6 +164,13 @@ class Tool:
         finally:
             os.close(self._read)
         return said
+
+
+def _is_mapped(user: int) -> bool:
+    """Whether the user exists in this user namespace."""
+    with open("/proc/self/uid_map") as file:
+        rows = [[int(number) for number in line.split()] for line in file]
+    return any(first <= user < first + count for first, _, count in rows)
 
 
 def find(program: str) -> str | None:

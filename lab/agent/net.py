@@ -3,6 +3,7 @@
 There is no default route, and no way to the machine that the host runs on: none to its addresses (`forbidden`), none
 to link-local addresses, which every bridge has. A program may bind a socket to a device, which makes Linux take any
 address for a neighbour's: a guard in a table that no scenario may name drops what is not for the plan's networks.
+Where nothing is forbidden there is no machine behind the bridge, and no guard.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Network:
             body for body in _dump(GET_ADDRESS, socket.AF_INET6) if body[3] == 0 and ADDRESS.unpack_from(body)[4] != LO
         ]
         self._settle()
-        self._guard()
+        if forbidden:
+            self._guard()
         return interfaces
 
     def link(self, network: str, state: str) -> None:

@@ -65,7 +65,7 @@ def test_a_wrong_command_line(name, tmp_path):
 
 
 def test_no_engine(tmp_path):
-    ended = run("run", "refused", runs=tmp_path / "runs", environment=NOWHERE)
+    ended = run("run", "refused", "--engine", "docker", runs=tmp_path / "runs", environment=NOWHERE)
     assert (ended.code, ended.out, len(ended.told)) == (3, "", 1)
     assert "no Docker Engine answers at unix:///nonexistent/docker.sock" in ended.err
     assert "DOCKER_HOST" in ended.err

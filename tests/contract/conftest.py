@@ -8,13 +8,19 @@ from contract.house import Hand, deployed, estate
 from lab.engines.base import Engine
 from lab.engines.docker import DockerEngine
 from lab.engines.fake import FakeEngine
+from lab.engines.namespaces import NamespacesEngine
 from lab.errors import EngineError
 
-ENGINES: dict[str, Callable[[], Engine]] = {"fake": lambda: FakeEngine(trusted=True), "docker": DockerEngine}
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "fake": lambda: FakeEngine(trusted=True),
+    "docker": DockerEngine,
+    "namespaces": NamespacesEngine,
+}
+REAL = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "namespaces")]
 Hosts = Callable[[str], Hand]
 
 
-@pytest.fixture(scope="module", params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="module", params=["fake", *REAL])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made = ENGINES[request.param]()
     try:

@@ -1,4 +1,4 @@
-"""Every case of every scenario that comes with the lab passes: on the fake engine, and on Docker.
+"""Every case of every scenario that comes with the lab passes: on the fake engine, on Docker, and in namespaces.
 
 All that are asked for run side by side in one session, as `lab run` has them; a failure is told as its lines
 `file:line:column: expected ..., observed ...`. What a case proves by failing elsewhere is for `test_they_can_fail`.
@@ -11,6 +11,8 @@ from shipped_cases import FAKE_LACKS, JOBS, named
 from silence import Silence
 
 from lab.checks.base import Outcome
+from lab.engines.namespaces import NamespacesEngine
+from lab.errors import LabError
 from lab.flow import open_session, run_jobs
 from lab.judge import Report
 from lab.report import faults
@@ -30,6 +32,17 @@ def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The same on Docker."""
     names = _asked_for(request.session.items, "test_on_docker")
     return _run("docker", names, tmp_path_factory.mktemp("runs"), at_once=4)
+
+
+@pytest.fixture(scope="module")
+def namespaces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """The same in namespaces."""
+    try:
+        NamespacesEngine().trial()
+    except LabError as reason:
+        pytest.skip(f"namespaces: {reason}")
+    names = _asked_for(request.session.items, "test_in_namespaces")
+    return _run("namespaces", names, tmp_path_factory.mktemp("runs"), at_once=4)
 
 
 def _asked_for(items: list[pytest.Item], function: str) -> list[str]:
@@ -62,3 +75,9 @@ def test_on_fake(fake, name):
 @named
 def test_on_docker(docker, name):
     _passes(docker[name])
+
+
+@pytest.mark.namespaces
+@named
+def test_in_namespaces(namespaces, name):
+    _passes(namespaces[name])

@@ -18,8 +18,9 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from lab.engines import pool
 from lab.engines.base import Capabilities, Deployment, Leftover, Progress
-from lab.engines.docker import bodies, images, pool, sweep
+from lab.engines.docker import bodies, images, sweep
 from lab.engines.docker.client import Client, Json, connect
 from lab.errors import PoolExhausted
 from lab.plan import Plan

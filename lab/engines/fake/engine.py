@@ -120,7 +120,7 @@ class FakeEngine:
 
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """Free subnets of the pool; PoolExhausted names who holds it."""
-        from lab.engines.docker import pool
+        from lab.engines import pool
 
         within = pool.pool()
         with self._lock:

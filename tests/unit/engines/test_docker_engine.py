@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.engines import ENGINES, open_engine
-from lab.engines.docker import DockerEngine, bodies, pool
+from lab.engines import ENGINES, open_engine, pool
+from lab.engines.docker import DockerEngine, bodies
 from lab.errors import PoolExhausted, UsageError
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.engines.docker import pool
+from lab.engines import pool
 from lab.errors import PoolExhausted, UsageError
 
 POOL = IPv4Network("10.213.0.0/16")

@@ -1,0 +1,278 @@
+"""A plan, up, in namespaces: one house, a pipe to each host's agent, and nothing to tidy up but the house's input.
+
+What the house does is told in `house`; here it is started, asked, and let go.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import lab.agent
+from lab.engines.base import Progress
+from lab.errors import EngineError, MissingCapability
+from lab.library import PROGRAMS
+from lab.plan import PROGRAM_FOLDER, Plan, PlannedHost
+from lab.remote import BOOTSTRAP, Remote, agent_source
+
+HOUSE = Path(__file__).parent / "house.py"
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+# What the agent imports: the house has it already when it becomes one.
+MODULES = (
+    *("array", "base64", "binascii", "contextlib", "errno", "heapq", "json", "marshal", "os", "queue", "select"),
+    *("signal", "socket", "struct", "subprocess", "sys", "threading", "time", "types", "weakref"),
+)
+MARK = "socket-lab-run="
+END_SECONDS = 10
+PARALLEL = 16
+
+
+class Pipe:
+    """An agent's pipe."""
+
+    def __init__(self, reads: int, writes: int) -> None:
+        self._reads, self._writes = reads, writes
+        self._lock = threading.Lock()
+
+    def read(self, size: int, /) -> bytes:
+        """What came; empty at the end."""
+        data = os.read(self._reads, size) if self._reads >= 0 else b""
+        if not data and self._reads >= 0:
+            os.close(self._reads)
+            self._reads = -1
+        return data
+
+    def write(self, data: bytes, /) -> None:
+        """Send all of it; OSError where nobody reads any more."""
+        with self._lock:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._writes, rest) :]
+
+    def close(self) -> None:
+        """End the agent's input, and so the agent."""
+        with self._lock:
+            if self._writes >= 0:
+                os.close(self._writes)
+                self._writes = -1
+
+
+@dataclass
+class NamespacesDeployment:
+    """Hosts that are up."""
+
+    house: "subprocess.Popen[bytes]"
+    agents: Mapping[str, Remote]
+    pids: Mapping[str, int] = field(default_factory=dict)
+    kept: bool = False
+
+    def enter(self, host: str) -> str:
+        """The command that opens a shell on the host."""
+        return f"nsenter --preserve-credentials -t {_outer(self.house.pid, self.pids[host])} -U -n -m -p -u sh"
+
+    def keep(self) -> None:
+        """Leave the hosts up after the block."""
+        for agent in self.agents.values():
+            agent.stay()
+        assert self.house.stdin
+        self.house.stdin.write(b"keep\n")
+        self.house.stdin.flush()
+        self.kept = True
+
+    def now(self) -> int:
+        """The hosts' clock is this machine's."""
+        return time.time_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed."""
+        time.sleep(seconds)
+
+
+@contextlib.contextmanager
+def deploy(plan: Plan, run: str, progress: Progress) -> Iterator[NamespacesDeployment]:
+    """The plan's hosts, up; gone after the block, unless it asked to keep them."""
+    progress(f"starting {', '.join(host.name for host in plan.hosts)}")
+    pipes, theirs = _pipes(plan)
+    house = None
+    try:
+        try:
+            house = _start(run, theirs)
+        finally:
+            for pair in theirs.values():
+                for descriptor in pair:
+                    os.close(descriptor)
+        remotes = {name: Remote(name, pipe) for name, pipe in pipes.items()}
+        deployment = NamespacesDeployment(house, remotes)
+        deployment.pids = _make(house, plan, theirs)
+        with ThreadPoolExecutor(min(PARALLEL, max(1, len(plan.hosts)))) as pool:
+            list(pool.map(lambda host: _wake(remotes[host.name], pipes[host.name], host), plan.hosts))
+        yield deployment
+        if deployment.kept:
+            return
+    finally:
+        if house is not None and not (house.stdin and house.stdin.closed) and not _is_kept(locals().get("deployment")):
+            _end(house)
+        for pipe in pipes.values():
+            pipe.close()
+
+
+def _is_kept(deployment: NamespacesDeployment | None) -> bool:
+    return deployment is not None and deployment.kept
+
+
+def _pipes(plan: Plan) -> tuple[dict[str, Pipe], dict[str, tuple[int, int]]]:
+    """Our ends of each host's pipe, and those that its agent gets as input and output."""
+    ours, theirs = {}, {}
+    for host in plan.hosts:
+        reads, our_writes = os.pipe()
+        our_reads, writes = os.pipe()
+        ours[host.name] = Pipe(our_reads, our_writes)
+        theirs[host.name] = (reads, writes)
+    return ours, theirs
+
+
+def python() -> Path:
+    """What houses and agents run on: the machine's own Python, else this one."""
+    return SYSTEM_PYTHON if SYSTEM_PYTHON.exists() else Path(os.path.realpath(sys.executable))
+
+
+def _start(run: str, descriptors: Mapping[str, tuple[int, int]]) -> "subprocess.Popen[bytes]":
+    agent = Path(lab.agent.__file__).parent
+    return subprocess.Popen(
+        [python(), "-I", "-S", HOUSE, agent, MARK + run],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[descriptor for pair in descriptors.values() for descriptor in pair],
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+def _make(house: "subprocess.Popen[bytes]", plan: Plan, descriptors: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """Have it all made; the hosts' process ids as the house counts them."""
+    assert house.stdin and house.stdout
+    spec = {
+        "networks": [network.name for network in plan.networks],
+        "hosts": [_host(plan, host, descriptors[host.name]) for host in plan.hosts],
+        "names": _names(plan),
+        "programs": {path.stem: path.read_text("utf-8") for path in PROGRAMS.glob("*.py")},
+        "folder": PROGRAM_FOLDER,
+        "bootstrap": BOOTSTRAP,
+        "modules": MODULES,
+    }
+    with contextlib.suppress(BrokenPipeError):
+        house.stdin.write(json.dumps(spec).encode() + b"\n")
+        house.stdin.flush()
+    answer = house.stdout.readline()
+    if not answer:
+        raise EngineError(f"the hosts could not be made: their house ended with {house.wait(END_SECONDS)}")
+    told = json.loads(answer)
+    if "error" in told:
+        raise trouble(told)
+    return dict(told["hosts"])
+
+
+def trouble(told: Mapping[str, Any]) -> EngineError | MissingCapability:
+    """Why something could not be made, and what to do about it."""
+    kind, words, number = told["kind"], told["error"], told["number"]
+    if kind == "sysctl":
+        if number == errno.EINVAL:
+            return EngineError(f"the kernel refuses the value of {words}")
+        return MissingCapability(f"the kernel has no sysctl {words} that a host may set, and one needs it")
+    if kind == "user-namespace":
+        return EngineError(f"no user namespace for an unprivileged user: {words}; {remedy()}")
+    return EngineError(f"the hosts could not be made: {words}")
+
+
+def remedy() -> str:
+    """What keeps unprivileged users from namespaces, and how it is switched."""
+    for path, bad, words in (
+        ("kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"),
+    ):
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", path).read_text().strip() == bad:
+                return f"as root: {words}"
+    return "in a container, it must allow them (seccomp, AppArmor); else use Docker"
+
+
+def _host(plan: Plan, host: PlannedHost, descriptors: tuple[int, int]) -> dict[str, Any]:
+    lengths = {network.name: ip_network(network.subnet).prefixlen for network in plan.networks}
+    faces = [face.model_dump() | {"length": lengths[face.network]} for face in host.interfaces]
+    return {"name": host.name, "descriptors": descriptors, "interfaces": faces, "sysctls": host.sysctls}
+
+
+def _names(plan: Plan) -> str:
+    own = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    found: dict[str, list[str]] = {}
+    for name, addresses in plan.names.items():
+        for address in addresses:
+            found.setdefault(address, []).append(name)
+    return "\n".join([*own, *(f"{address}\t{' '.join(names)}" for address, names in found.items()), ""])
+
+
+def _wake(remote: Remote, pipe: Pipe, host: PlannedHost) -> None:
+    """Send the agent its source, hear that it runs, and set what is its own to set. There is no machine behind a
+    bridge to be kept from."""
+    with contextlib.suppress(OSError):  # it ended at once: `hello` finds out, and says why
+        pipe.write(agent_source())
+    remote.hello()
+    remote.configure(host)
+
+
+def _end(house: "subprocess.Popen[bytes]") -> None:
+    """Its input ends, and the kernel takes down all that it held."""
+    assert house.stdin and house.stdout
+    with contextlib.suppress(OSError):
+        house.stdin.close()
+    try:
+        house.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        kill(house.pid)
+        house.wait()
+    house.stdout.close()
+
+
+def kill(pid: int) -> None:
+    """End a house; what it holds ends with it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _outer(house: int, inner: int) -> int:
+    """The process that a house counts as `inner`, as this machine counts it; 0 where it is gone."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError, StopIteration):
+            line = next(line for line in status.read_text().splitlines() if line.startswith("NSpid:"))
+            numbers = [int(number) for number in line.split()[1:]]
+            if (
+                len(numbers) >= 3
+                and numbers[-1] == 1
+                and numbers[-2] == inner
+                and _below(int(status.parent.name), house)
+            ):
+                return numbers[0]
+    return 0
+
+
+def _below(pid: int, ancestor: int) -> bool:
+    """Whether a process descends from another."""
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return False
