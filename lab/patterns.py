@@ -7,7 +7,7 @@ for `model` and `rules` to say; whether it fits what was seen, for `align` and t
 import errno
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -228,16 +228,16 @@ def _split(text: str, known: Sequence[str]) -> tuple[str, dict[str, str]]:
     return head, options
 
 
-def _wrong_option(text: str, known: str, options: Iterable[str]) -> str:
+def _wrong_option(text: str, known: str, options: Collection[str]) -> str:
     """What is wrong behind the first word of a part."""
     rest = text.removeprefix(known).strip()
     word = rest.split(" ")[0]
     return f"expected {', '.join(options)} or nothing behind {known}, observed {rest!r}{_near(word, options)}"
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def _near(word: str, known: Collection[str]) -> str:
     """A word that was meant; the message names the known ones already."""
-    said = did_you_mean(word, known)
+    said = "" if word in known else did_you_mean(word, known)
     return said if said.startswith("; did") else ""
 
 

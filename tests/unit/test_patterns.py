@@ -179,6 +179,7 @@ def test_states() -> None:
         (calls, "", "expected a call"),
         (calls, "conect", "no call is named 'conect'; did you mean 'connect'"),
         (calls, "connect ECONNREFUSED", "nothing behind connect, observed 'ECONNREFUSED'"),
+        (calls, "connect =", "nothing behind connect, observed '='$"),
         (calls, "connect = ECONREFUSED", "did you mean 'ECONNREFUSED'"),
         (calls, "recv = many", "ok, pending or an amount, observed 'many'"),
         (calls, "recv = 3..1", "expected a range"),
