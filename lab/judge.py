@@ -45,7 +45,8 @@ class StepReport:
 @dataclass(frozen=True)
 class Report:
     """A case, judged. The outcome is PASS, FAIL, ERROR or SKIPPED (`skipped` says why); ERROR beats FAIL beats PASS.
-    `problems` could not be tied to a step. `seconds` is from the first step's beginning to the last one's end."""
+    `problems` could not be tied to a step. `seconds` is from the first step's beginning to the last one's end,
+    or to its problem."""
 
     scenario: str
     file: str
@@ -69,6 +70,7 @@ def judge(plan: Plan, history: History) -> Report:
     if not problems and all(step.ended is not None and not step.judgements for step in steps):
         problems = ("nothing was judged: no step expects anything",)
     times = [time for step in steps for time in (step.started, step.ended) if time is not None]
+    times += [note.time for note in history.all(Note) if note.what == "problem" and note.step >= 0]
     return Report(
         scenario=plan.scenario,
         file=plan.file,

@@ -99,6 +99,7 @@ def test_steps_that_were_not_reached_are_errors() -> None:
     verdict = report.steps[1].judgements[0].verdict
     assert (verdict.expected, verdict.observed) == ("address '', port 1", "the step was not reached")
     assert report.steps[0].problem == "the host died"
+    assert report.seconds == pytest.approx(100e-9), "up to the problem"
     assert (report.steps[1].started, report.steps[1].ended) == (None, None)
 
 
