@@ -63,8 +63,7 @@ class _Run:
             history = self.history()
             listener.step_ends(judge_step(self.plan, history, planned), history)
             if not done:
-                self._end_programs()
-                return self.history()
+                break
         self._end_programs()
         self._take_the_rest()
         return self.history()
@@ -125,12 +124,15 @@ class _Run:
             self.agents[host].drain()
 
     def _take_the_rest(self) -> None:
-        """The packets that nobody asked for; a host that is gone, though no later step missed it, is a problem."""
+        """The packets that nobody asked for, also where a step could not be done: they may tell why. A host that is
+        gone, though no step missed one, is a problem."""
+        missed = any(isinstance(note, Note) and note.what == "problem" for note in self.notes)
         for host in self.agents:
             try:
                 self._drain([host])
             except HostError as problem:
-                self._note(host, "problem", text=str(problem).removeprefix(f"{host}: "))
+                if not missed:
+                    self._note(host, "problem", text=str(problem).removeprefix(f"{host}: "))
 
     def _read_tables(self, planned: PlannedStep) -> None:
         """The last reading of a step is the one that is kept."""

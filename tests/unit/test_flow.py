@@ -14,7 +14,7 @@ from lab.checks.base import Outcome
 from lab.engines.fake import FakeEngine
 from lab.errors import EngineError, MissingCapability, PoolExhausted, SubnetTaken
 from lab.flow import Job, Session, Turn, open_session, run_jobs, tell_again
-from lab.history import History, View
+from lab.history import History, Packet, View
 from lab.judge import Report, skipped
 from lab.plan import make_plan
 from lab.runs import load_case, new_run
@@ -278,3 +278,30 @@ def test_what_tools_print_is_kept_and_proves_nothing(text: str, outcome: Outcome
     for view in views:
         window = history.window(view.step)
         assert window and window[1] <= view.time
+
+
+HANGS = """\
+title: Nobody answers
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}, client: {networks: [lan]}}
+steps:
+  - {host: server, call: s = socket()}
+  - {host: server, call: "s.bind(('', 8000))"}
+  - {host: server, call: s.listen(1)}
+  - {host: client, call: c = socket()}
+  - {host: client, call: "c.connect(({server.lan}, 8000))"}
+  - {host: client, call: c.recv(10)}
+  - {host: client, call: c.close()}
+"""
+
+
+def test_where_a_step_could_not_be_done_all_that_was_on_the_wire_is_kept() -> None:
+    found = scenario_of(parse(HANGS.encode(), "hangs.yaml"), Path("nowhere") / "hangs.yaml")
+    with session() as opened:
+        (report,) = run_jobs(opened, [Job(found, found.cases[0])], Audience, 1)
+        _, history = load_case(opened.saved.folder / "hangs.only")
+    assert report.outcome is Outcome.ERROR
+    assert report.steps[5].problem.startswith("the call had not returned")
+    for host in ("server", "client"):
+        flags = [seen.flags for seen in history.all(Packet, host) if seen.protocol == "tcp"]
+        assert flags == [("SYN",), ("SYN", "ACK"), ("ACK",)]
