@@ -160,7 +160,10 @@ def test_a_table_that_cannot_be_read_is_told_and_a_drain_is_refused(lonely, chan
     for _ in range(2):
         with pytest.raises(HostError, match="no table"):
             agent.remote.drain()
-    (note,) = [item for item in agent.remote.observations() if isinstance(item, Note)]
+    deadline = time.monotonic() + 10  # the watcher tells it when it comes to it
+    while not (notes := [it for it in agent.remote.observations() if isinstance(it, Note)]):
+        assert time.monotonic() < deadline, "the trouble is told"
+    (note,) = notes
     assert (note.what, note.step, note.text) == ("sockets", -1, "the socket table could not be read: no table")
 
 
