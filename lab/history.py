@@ -251,6 +251,8 @@ def _observation(raw: dict[str, Any]) -> Observation:
         values["rows"] = tuple(SocketRow(**row) for row in values["rows"])
     elif cls is SocketSeen:
         values["row"] = SocketRow(**values["row"])
+    if type(values["time"]) is not int:
+        raise TypeError(f"expected a time in nanoseconds, observed {values['time']!r}")
     unknown = values.keys() - {item.name for item in fields(cls)}
     if unknown:
         raise KeyError(f"unknown fields {sorted(unknown)}")

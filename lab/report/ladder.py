@@ -32,10 +32,16 @@ class Marks:
 UNICODE, ASCII = Marks(), Marks("|", "-", "x", ".", "@")
 
 
-def draw(timeline: Timeline, screen: Screen) -> None:
-    """The whole of it, with a line that says what the marks mean."""
-    for line in _Ladder(timeline, screen).lines():
+def draw(timeline: Timeline, screen: Screen, most: int = 0) -> None:
+    """At most so many events (0: all), with a line that says what the marks mean."""
+    ladder = _Ladder(timeline, screen)
+    left_out = len(ladder.events) - most if most else 0
+    if left_out > 0:
+        ladder.events = ladder.events[:most]
+    for line in ladder.lines():
         screen.text(line)
+    if left_out > 0:
+        screen.say(f"and {left_out:,} more events: `lab show latest` draws all, `--html FILE` makes a page")
 
 
 class _Ladder:

@@ -23,6 +23,7 @@ from lab.timeline import timeline
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
 ASCII_SHAPES = SHAPES | {Outcome.PASS: "+", Outcome.FAIL: "x"}
 STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "bold"}
+MOST_EVENTS = 250
 WIDEST_VERDICT = len("- SKIPPED")
 INDENT = 9  # of a failed check's rows, their marks included
 
@@ -88,12 +89,12 @@ class Terminal:
     def case_seen(self, plan: Plan, history: History) -> None:
         """The sequence diagram, where it is wanted."""
         if self.drawn:
-            self.diagram(plan, history)
+            self.diagram(plan, history, MOST_EVENTS)
 
-    def diagram(self, plan: Plan, history: History) -> None:
-        """What happened on every host, in lanes."""
+    def diagram(self, plan: Plan, history: History, most: int = 0) -> None:
+        """What happened on every host, in lanes; at most so many events (0: all)."""
         self.screen.gap()
-        ladder.draw(timeline(plan, history), self.screen)
+        ladder.draw(timeline(plan, history), self.screen, most)
 
     def case_ends(self, report: Report, run_folder: Path | None) -> None:
         """The case's outcome; and the folder with its evidence, if it failed."""

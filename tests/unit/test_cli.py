@@ -179,7 +179,7 @@ def test_junit_is_written_or_told(run: Run, tmp_path: Path) -> None:
     assert run("run", "mixed.yaml", "--junit", "out.xml")[0] == 1
     assert ElementTree.parse(tmp_path / "out.xml").getroot().tag == "testsuites"
     code, _, err = run("run", "passes.yaml", "--junit", "no/where.xml")
-    assert code == 3 and "no/where.xml: cannot be written: No such file" in err
+    assert code == 2 and "no/where.xml: expected a folder that is there" in err
 
 
 def test_a_run_is_shown_as_a_page(run: Run, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_run_is_shown_as_a_page(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "again.html").read_text("utf-8") == page
     assert run("report", "nothing", "--html", "x.html")[0] == 2 and run("report", "latest")[0] == 2
     code, _, err = run("report", "latest", "--html", "no/where.html")
-    assert code == 3 and "no/where.html: cannot be written: No such file" in err
+    assert code == 2 and "no/where.html: expected a folder that is there" in err
 
 
 def test_sweep_has_nothing_to_do_on_the_fake(run: Run) -> None:

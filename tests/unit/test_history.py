@@ -121,3 +121,10 @@ BAD: list[dict[str, Any]] = [
 def test_a_line_that_is_none_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="line 2 is not an observation"):
         loads(f"{json.dumps(GOOD)}\n{line}\n{json.dumps(GOOD)}\n")
+
+
+@pytest.mark.parametrize("time", ['"x"', "1.5", "null", "true"])
+def test_a_time_is_a_whole_number(time: str) -> None:
+    line = f'{{"kind": "note", "host": "a", "time": {time}, "what": "step-begin"}}'
+    with pytest.raises(ValueError, match=r"line 1 .*expected a time in nanoseconds"):
+        loads(line)

@@ -155,3 +155,11 @@ def test_a_saved_case(name: str, width: int, golden: Callable[[str, str], None])
     file = io.StringIO()
     draw(timeline(*load_case(HISTORIES / name)), Screen(make_console(file, "never", width)))
     golden(f"diagrams/{name}.{width}.txt", file.getvalue())
+
+
+def test_much_is_cut_where_a_bound_is_given() -> None:
+    file = io.StringIO()
+    many = tuple(packet(time, "SYN", "client", "server") for time in range(1000))
+    draw(Timeline(("server", "client"), 0, many), Screen(make_console(file, "never", 80)), 100)
+    assert file.getvalue().count("SYN on lan") == 100
+    assert "and 900 more events" in file.getvalue()
