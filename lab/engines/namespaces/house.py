@@ -80,6 +80,8 @@ def main() -> None:
     """Enter the namespaces, make everything, answer, and wait."""
     sys.path.insert(0, sys.argv[1])
     spec = json.loads(read_line(0))
+    for name in ("netlink", *spec["modules"]):  # later, they may lie where nobody may read
+        __import__(name)
     try:
         enter()
     except (Trouble, OSError) as trouble:
@@ -165,7 +167,6 @@ def make(spec: Spec) -> dict[str, int]:
         name = f"net{number}"
         order(netlink, LINK.pack(0, 0, 0, UP, UP) + netlink.attribute(IFLA_IFNAME, name.encode() + b"\0") + kind)
         bridges[network] = socket.if_nametoindex(name)
-    sys.modules.update({name: __import__(name) for name in spec["modules"]})
     hosts = [Host(spec, host) for host in spec["hosts"]]
     for host in spec["hosts"]:
         for descriptor in host["descriptors"]:
