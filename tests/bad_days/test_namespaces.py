@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from bad_days.house import NOWHERE, pair, run, start, until
 pytestmark = pytest.mark.namespaces
 
 TIMES, AT_ONCE, SEED = 50, 4, 20261124
+OURS = re.compile(r"(v|net)\d+")
 LONGEST = 1.0  # s: from before the first host is made to behind the last step
 
 
@@ -36,8 +38,11 @@ def processes(mark: str) -> Iterator[int]:
 
 
 def machine() -> tuple[list[str], list[str]]:
-    """The machine's links and mounts."""
-    return sorted(os.listdir("/sys/class/net")), Path("/proc/self/mounts").read_text().splitlines()  # noqa: PTH208
+    """The machine's links that are named as a house names its own, and its mounts where a house has its root: others may
+    come and go meanwhile."""
+    links = [path.name for path in Path("/sys/class/net").iterdir() if OURS.fullmatch(path.name)]
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    return sorted(links), [line for line in mounts if line.split()[1].startswith(("/mnt", "/opt/lab"))]
 
 
 def hurt(folder: Path, number: int, moment: float) -> str:
