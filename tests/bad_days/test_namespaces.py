@@ -38,7 +38,7 @@ def processes(mark: str) -> Iterator[int]:
 
 
 def machine() -> tuple[list[str], list[str]]:
-    """The machine's links that are named as a house names its own, and its mounts where a house has its root: others may
+    """The machine's links that are named as a house names its own, and mounts where a house has its root: others may
     come and go meanwhile."""
     links = [path.name for path in Path("/sys/class/net").iterdir() if OURS.fullmatch(path.name)]
     mounts = Path("/proc/self/mounts").read_text().splitlines()
