@@ -96,15 +96,23 @@ def _items(talk: Talk, parts: Iterable[PacketPart], again: set[int], seen: Seen)
     found = _and_arp(talk, seen) if any(part.kind.startswith("ARP") for part in parts) else talk.packets
     before = [talk.started, *(packet.time for packet in found)]
     return [
-        _Item(_way(packet, talk), label(packet), packet.interface, id(packet) in again, max(0, packet.time - earlier))
+        _Item(
+            _way(packet, talk, seen),
+            label(packet),
+            packet.interface,
+            id(packet) in again,
+            max(0, packet.time - earlier),
+        )
         for earlier, packet in zip(before, found, strict=False)
     ]
 
 
-def _way(packet: Packet, talk: Talk) -> str:
-    if ends(packet) is None:
-        return ">" if talk.local and packet.source == talk.local[0] else "<"
-    return ">" if outbound(packet, talk.remote) else "<"
+def _way(packet: Packet, talk: Talk, seen: Seen) -> str:
+    if ends(packet) is not None:
+        return ">" if outbound(packet, talk.remote) else "<"
+    if talk.local:
+        return ">" if packet.source == talk.local[0] else "<"
+    return ">" if packet.outgoing == (seen.on == seen.host) else "<"  # the caller's end is not known: it sent nothing
 
 
 def _and_arp(talk: Talk, seen: Seen) -> list[Packet]:

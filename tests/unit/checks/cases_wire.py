@@ -24,6 +24,7 @@ mixed = refused().call(2, remote=LO["remote"], caller="d").handshake(2.1, **LO).
 talk = Story().call(1).handshake(1.1)
 talk.packet(2, "ACK", "PSH", length=5).packet(3, "ACK", back=True).packet(4, "ACK", "FIN", back=True)
 probed = Story().call(1, error="EHOSTUNREACH", ended=3060).arp(1.1, "who-has").arp(2, "who-has")
+unheard = Story().call(1, error="TIMEOUT", ended=900).arp(1.1, "who-has")
 probed.icmp(3050, "host-unreachable", source=CLIENT[0], interface="lo")
 answered = refused().arp(1.05, "who-has").arp(1.06, "is-at").look()
 looking = refused().tap("server").syn(1.12, host="server", ttl=63).rst(1.15, host="server").look(on="server")
@@ -92,6 +93,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("none", elsewhere),
         ("> ARP who-has, > ARP, < ICMP host-unreachable", probed.look()),
         ("< ICMP", probed.look()),
+        ("> ARP who-has", unheard.look()),
         ("> ARP who-has, < ARP is-at, > SYN, < RST", answered),
         ("> SYN, < RST", answered),
         ("> SYN, > SYN, > SYN", three),
@@ -124,6 +126,7 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("none", arrived),
         ("none", slept),
         ("< ICMP port-unreachable", probed.look()),
+        ("< ARP who-has", unheard.look()),
         ({"> SYN": 2}, three),
         ({"> SYN": "< 3"}, three),
         ({"< any": 1}, three),
