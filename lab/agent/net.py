@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 NEW_LINK, GET_LINK, SET_LINK = 16, 18, 19
-NEW_ADDRESS, GET_ADDRESS = 20, 22
+NEW_ADDRESS, DELETE_ADDRESS, GET_ADDRESS = 20, 21, 22
 NEW_ROUTE, DELETE_ROUTE, GET_ROUTE = 24, 25, 26
 LINK, ADDRESS, ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BBBBBBBBI")
 UP, RUNNING = 0x1, 0x40
 MAIN, STATIC, UNICAST, UNREACHABLE = 254, 4, 1, 7
 LO = 1
 LINK_LOCAL = socket.inet_pton(socket.AF_INET6, "fe80::")
-NO_DAD = 0x02
+NO_DAD, TENTATIVE, NO_PREFIX_ROUTE = 0x02, 0x40, 0x200
+EVERYWHERE = 0  # the scope of an address that is no link-local one
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 FIREWALL_TIME, CARRIER_TIME = 10, 5
 # What IPv6 needs to find its neighbours: queries and reports of groups, solicitations and advertisements.
@@ -64,9 +65,7 @@ class Network:
         self._devices = {item["network"]: (item["index"], item["device"]) for item in interfaces}
         self._routes = [(route["to"], route["via"]) for route in routes]
         self._forbidden = list(forbidden)
-        self._addresses = [
-            body for body in _dump(GET_ADDRESS, socket.AF_INET6) if body[3] == 0 and ADDRESS.unpack_from(body)[4] != LO
-        ]
+        self._addresses = [_usable_at_once(body) for body in _take_tentative()]
         self._settle()
         if forbidden:
             self._guard()
@@ -135,8 +134,7 @@ class Network:
                         netlink.order(DELETE_ROUTE, 0, body)
         for body in self._addresses:
             with _but(errno.EEXIST):
-                usable_at_once = body[:2] + bytes([body[2] | NO_DAD]) + body[3:]
-                netlink.order(NEW_ADDRESS, netlink.CREATE | netlink.EXCLUSIVE, usable_at_once)
+                netlink.order(NEW_ADDRESS, netlink.CREATE | netlink.EXCLUSIVE, body)
         for to, via in [*self._routes, *((address, "") for address in self._forbidden)]:
             with _but(errno.EEXIST):
                 _add_route(to, via)
@@ -170,6 +168,27 @@ def _subnets(family: int) -> Iterator[str]:
         found = attributes(body[ADDRESS.size :])
         if index != LO:
             yield f"{socket.inet_ntop(family, found.get(2) or found[1])}/{length}"
+
+
+def _take_tentative() -> Iterator[bytes]:
+    """The addresses of the interfaces that have IPv6, link-local ones too: a router asks for its neighbours from there.
+    Those that the kernel still looks for doubles of, for a second or two, are taken away."""
+    found = [body for body in _dump(GET_ADDRESS, socket.AF_INET6) if ADDRESS.unpack_from(body)[4] != LO]
+    own = {ADDRESS.unpack_from(body)[4] for body in found if ADDRESS.unpack_from(body)[3] == EVERYWHERE}
+    for body in found:
+        _, _, flags, _, index = ADDRESS.unpack_from(body)
+        if index in own:
+            if flags & TENTATIVE:
+                netlink.order(DELETE_ADDRESS, 0, body)
+            yield body
+
+
+def _usable_at_once(body: bytes) -> bytes:
+    """The order to have an address without looking for doubles; a link-local one leads nowhere, it is only asked from."""
+    family, length, _, scope, index = ADDRESS.unpack_from(body)
+    flags = NO_DAD | (0 if scope == EVERYWHERE else NO_PREFIX_ROUTE)
+    head = ADDRESS.pack(family, length, NO_DAD, scope, index)
+    return head + attribute(1, attributes(body[ADDRESS.size :])[1]) + attribute(8, struct.pack("=I", flags))
 
 
 def _canonical(address: str) -> str:
