@@ -54,17 +54,22 @@ def pair(subnets: Sequence[str], **more: object) -> Plan:
     return plan_of([lan], [host("one", (lan, 2)), host("two", (lan, 3))], **more)
 
 
+def _routes(to: PlannedNetwork, by: Interface) -> list[Route]:
+    assert to.subnet6 and by.ipv6
+    return [Route(to=to.subnet, via=by.address), Route(to=to.subnet6, via=by.ipv6)]
+
+
 def estate(subnets: Sequence[str]) -> Plan:
-    """server and client on `lan` (with IPv6); west and east with a router between them; loner by itself, who has
+    """server and client on `lan`; west and east with a router between them (all with IPv6); loner by itself, who has
     `somaxconn` 2."""
     lan = PlannedNetwork(name="lan", subnet=subnets[0], subnet6="fd4c:6162:77:1::/64")
-    left = PlannedNetwork(name="left", subnet=subnets[1], internal=False)
-    right = PlannedNetwork(name="right", subnet=subnets[2], internal=False)
+    left = PlannedNetwork(name="left", subnet=subnets[1], subnet6="fd4c:6162:77:2::/64", internal=False)
+    right = PlannedNetwork(name="right", subnet=subnets[2], subnet6="fd4c:6162:77:3::/64", internal=False)
     apart = PlannedNetwork(name="apart", subnet=subnets[3])
-    router = host("router", (left, 3), (right, 3), net__ipv4__ip_forward="1")
-    by_left, by_right = (item.address for item in router.interfaces)
-    west = host("west", (left, 2), routes=[Route(to=right.subnet, via=by_left)])
-    east = host("east", (right, 2), routes=[Route(to=left.subnet, via=by_right)])
+    router = host("router", (left, 3), (right, 3), net__ipv4__ip_forward="1", net__ipv6__conf__all__forwarding="1")
+    on_left, on_right = router.interfaces
+    west = host("west", (left, 2), routes=_routes(right, on_left))
+    east = host("east", (right, 2), routes=_routes(left, on_right))
     hosts = [host("server", (lan, 2)), host("client", (lan, 3)), west, router, east]
     return plan_of([lan, left, right, apart], [*hosts, host("loner", (apart, 2), net__core__somaxconn="2")])
 

@@ -181,6 +181,20 @@ def test_a_router_forwards_with_one_less_to_live(hosts):
     }
 
 
+def test_a_router_finds_its_neighbours_of_ipv6_at_once(hosts):
+    west, east, number = hosts("west"), hosts("east"), port()
+    address = east.planned.interfaces[0].ipv6
+    east.call("s = socket(AF_INET6, SOCK_STREAM)")
+    east.call(f"s.bind(('::', {number}))")
+    east.call("s.listen(1)")
+    for state in ("down", "up"):
+        hosts("router").remote.link("right", state)
+    west.call("c = socket(AF_INET6, SOCK_STREAM)")
+    call = west.call(f"c.connect(({address!r}, {number}))")
+    assert call.error is None
+    assert call.ended - call.time < 0.9e9, "the SYN was sent again: the router did not ask"
+
+
 def test_a_route_leads_to_its_own_network_only(hosts):
     west, loner, number = hosts("west"), hosts("loner"), port()
     loner.listen(number)
