@@ -184,7 +184,7 @@ def _take_tentative() -> Iterator[bytes]:
 
 
 def _usable_at_once(body: bytes) -> bytes:
-    """The order to have an address without looking for doubles; a link-local one leads nowhere, it is only asked from."""
+    """The order to have an address without looking for doubles; from a link-local one is only asked."""
     family, length, _, scope, index = ADDRESS.unpack_from(body)
     flags = NO_DAD | (0 if scope == EVERYWHERE else NO_PREFIX_ROUTE)
     head = ADDRESS.pack(family, length, NO_DAD, scope, index)
