@@ -2,6 +2,7 @@
 fit what they judge. What a single step may hold is the model's; where a mistake stands in the file is `scenario`'s.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from lab import model, patterns
 from lab.calls import parse_call
 from lab.checks import CHECKS
+from lab.decode.packets import DETAILS, NUMBERED
 from lab.errors import did_you_mean
 from lab.model import TALKING_TOOLS, TOOLS, Expectation, Host, Step
 from lab.source import Path_
@@ -137,8 +139,10 @@ class Rules:
             self._check(item, (*path, name), name, expected, acted)
         for index, network in enumerate(expectation.interface or ()):
             self._is_interface(item, (*path, "interface", index), network, host, "lo")
-        for more, network in _interfaces(expectation.packets):
-            self._is_interface(item, (*path, "packets", *more), network, host, "lo")
+        for more, part in _parts(expectation.packets):
+            if part.interface:
+                self._is_interface(item, (*path, "packets", *more), part.interface, host, "lo")
+            self._is_detail(item, (*path, "packets", *more), part.kind)
 
     def _acted(self, step: Step) -> Step:
         """The step whose doing is judged: of a `wait`, the pending one."""
@@ -172,11 +176,16 @@ class Rules:
         if name not in known:
             self._tell(item, path, f"{host} has no interface on {name!r}" + did_you_mean(name, known))
 
+    def _is_detail(self, item: Numbered, path: Path_, kind: str) -> None:
+        """A word that no packet has would be counted for ever, and found never."""
+        family, _, detail = kind.partition(" ")
+        if detail and detail not in DETAILS[family] and not re.fullmatch(NUMBERED, detail):
+            self._tell(item, path, f"no {family} is named {detail!r}" + did_you_mean(detail, DETAILS[family]))
 
-def _interfaces(expected: str | Mapping[str, Any] | None) -> Iterator[tuple[Path_, str]]:
-    """The interfaces that a pattern of packets, or the kinds to count, name: each with its place in there."""
+
+def _parts(expected: str | Mapping[str, Any] | None) -> Iterator[tuple[Path_, patterns.PacketPart]]:
+    """The parts of a pattern of packets, or the kinds to count: each with its place in there."""
     if isinstance(expected, str):
-        yield from (((), part.interface) for part in patterns.packets(expected) if part and part.interface)
+        yield from (((), part) for part in patterns.packets(expected) if part)
     else:
-        parts = {key: patterns.packet(key) for key in expected or ()}
-        yield from (((key,), part.interface) for key, part in parts.items() if part.interface)
+        yield from (((key,), patterns.packet(key)) for key in expected or ())

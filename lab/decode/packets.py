@@ -81,6 +81,14 @@ _ICMP6_UNREACHABLE = (
 )
 _ICMP6_ERRORS = (1, 2, 3, 4)
 
+# The words that may stand behind a kind, as in `ICMP port-unreachable`; what has no name has a number.
+DETAILS: Mapping[str, frozenset[str]] = {
+    "ICMP": frozenset({*_ICMP.values(), *_ICMP_UNREACHABLE, *_ICMP6.values(), *_ICMP6_UNREACHABLE}),
+    "ARP": frozenset(_ARP_OPERATIONS.values()),
+    "DNS": frozenset({"query", "answer"}),
+}
+NUMBERED = r"(?:type|unreachable|operation)-[0-9]+"
+
 
 def decode(frame: bytes, *, host: str, time: int, interface: str, outgoing: bool, size: int) -> Packet:
     """The packet in a frame of which the first bytes were captured; `size` is its length on the wire. Never raises."""

@@ -75,6 +75,18 @@ def test_patterns_name_interfaces_of_the_host_that_looks() -> None:
     ]
 
 
+def test_patterns_name_what_a_packet_may_be() -> None:
+    ran = {"host": "client", "run": ["echo-client"]}
+    known = "< ICMP port-unreachable, > ICMP neighbour-solicitation, < ICMP type-42, > ARP who-has, > DNS query, < ICMP"
+    assert not told(ran | {"expect": {"packets": known}})
+    assert told(
+        ran | {"expect": {"packets": {"< ICMP port-unreachble": 0}}}, ran | {"expect": {"packets": "> ARP si-at"}}
+    ) == [
+        "no ICMP is named 'port-unreachble'; did you mean 'port-unreachable'?",
+        "no ARP is named 'si-at'; did you mean 'is-at'?",
+    ]
+
+
 def test_calls_are_a_program_s_or_a_call_s_and_states_an_attempt_s_or_chosen() -> None:
     assert not told({"run": ["echo-client"], "expect": {"calls": "none", "states": "ESTAB, gone"}})
     assert not told(call("s = socket()", expect={"calls": "socket = ok"}))
