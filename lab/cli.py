@@ -1,6 +1,7 @@
 """Arguments and exit codes, nothing else: every command's work is done elsewhere, and imported when it is asked for."""
 
 import gc
+import math
 import os
 import signal
 import sys
@@ -57,6 +58,13 @@ class File(click.Path):
 
 FILE = File()
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
+
+
+def _is_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """A range has both its ends, and lets through what is neither more nor less than they."""
+    if math.isnan(value):
+        raise click.BadParameter("expected a number, observed nan")
+    return value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,7 +126,12 @@ def _interrupt(*_: object) -> NoReturn:
 @click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
 @click.option("--diagram/--no-diagram", default=None, help="Draw each case's sequence diagram; done for a single case.")
 @click.option(
-    "--time-scale", type=click.FloatRange(1, 100), envvar="LAB_TIME_SCALE", default=1.0, help="Stretch times."
+    "--time-scale",
+    type=click.FloatRange(1, 100),
+    callback=_is_number,
+    envvar="LAB_TIME_SCALE",
+    default=1.0,
+    help="Stretch times.",
 )
 def run(
     names: tuple[str, ...],

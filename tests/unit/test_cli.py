@@ -74,6 +74,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("mixed.yaml --case c", 2),
         ("passes.yaml --all", 2),
         ("passes.yaml --jobs 0", 2),
+        ("passes.yaml --time-scale nan", 2),
         ("passes.yaml --engine dokcer", 2),
         ("passes.yaml --nonsense", 2),
         ("", 2),
