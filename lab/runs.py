@@ -127,10 +127,12 @@ def find(name: str, root: Path | None = None) -> tuple[Path, ...]:
     folder = _find_folder(name, root)
     if (folder / PLAN).is_file():
         return (folder,)
-    cases = [path.parent for path in folder.glob(f"*/{PLAN}") if not path.parent.name.startswith(".")]
-    if not cases:
+    saved = {path.parent for name in (PLAN, HISTORY, SKIPPED) for path in folder.glob(f"[!.]*/{name}")}
+    if not saved:
         raise UsageError(f"{folder}: expected the folders of cases (each with {PLAN}), observed none")
-    return tuple(sorted(cases, key=_age))
+    if damaged := sorted(case.name for case in saved if not (case / PLAN).is_file()):
+        raise UsageError(f"{folder}: expected a {PLAN} in each case's folder, observed none in {', '.join(damaged)}")
+    return tuple(sorted(saved, key=_age))
 
 
 def only(folders: Sequence[Path], case: str | None) -> tuple[Path, ...]:

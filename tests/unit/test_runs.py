@@ -255,6 +255,17 @@ def test_find_says_which_runs_there_are(root: Path, name: str, message: str) -> 
         find(name, root)
 
 
+@pytest.mark.parametrize("left", ["history.jsonl", "skipped.txt"])
+def test_a_case_that_lost_its_plan_is_not_passed_over(root: Path, left: str) -> None:
+    run = old(root, "20260101-000000-aaaaaaaa")[0]
+    (run / "refused.half").mkdir()
+    (run / "refused.half" / left).write_text("")
+    (run / ".partial-00000000").mkdir()
+    (run / ".partial-00000000" / left).write_text("")
+    with pytest.raises(UsageError, match=r"expected a plan.json in each case's folder, observed none in refused.half$"):
+        find(run.name, root)
+
+
 def test_find_where_nothing_is(root: Path) -> None:
     for name in ("latest", "20260101"):
         with pytest.raises(UsageError, match=r"observed none in .*: make one with lab run"):
