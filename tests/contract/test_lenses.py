@@ -55,6 +55,7 @@ def test_a_connection_is_one_socket_from_its_beginning_to_its_end(hosts):
     call = client.connect(server.address, number)
     lives(client, call.local[1])
     server.call("conn, peer = s.accept()")
+    lives(server, number)
     client.call("c.close()")
     lives(server, number)
     server.call("conn.close()")
