@@ -26,6 +26,7 @@ from lab.errors import (
     Problem,
     ScenarioError,
 )
+from lab.options import File
 
 if TYPE_CHECKING:
     from lab.flow import Job
@@ -40,22 +41,6 @@ GARBAGE = 50_000
 ENGINE = click.option(
     "--engine", default=lambda: os.environ.get("LAB_ENGINE", "auto"), help="auto, docker, namespaces or fake."
 )
-
-
-class File(click.Path):
-    """A file that can be written: where its folder is missing, that is said before anything is run."""
-
-    def __init__(self) -> None:
-        super().__init__(dir_okay=False, writable=True, path_type=Path)
-
-    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path."""
-        path = Path(str(super().convert(value, param, ctx)))
-        if not path.absolute().parent.is_dir():
-            self.fail(f"{path}: expected a folder that is there, observed none at {path.parent}", param, ctx)
-        return path
-
-
 FILE = File()
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 
