@@ -104,31 +104,26 @@ def deploy(plan: Plan, run: str, progress: Progress) -> Iterator[NamespacesDeplo
     """The plan's hosts, up; gone after the block, unless it asked to keep them."""
     progress(f"starting {', '.join(host.name for host in plan.hosts)}")
     pipes, theirs = _pipes(plan)
-    house = None
-    try:
+    with contextlib.ExitStack() as leaving:
+        for pipe in pipes.values():
+            leaving.callback(pipe.close)
         try:
             house = _start(run, theirs)
         finally:
-            for pair in theirs.values():
-                for descriptor in pair:
-                    os.close(descriptor)
+            for descriptor in (descriptor for pair in theirs.values() for descriptor in pair):
+                os.close(descriptor)
         remotes = {name: Remote(name, pipe) for name, pipe in pipes.items()}
         deployment = NamespacesDeployment(house, remotes)
+        leaving.callback(_leave, deployment)
         deployment.pids = _make(house, plan, theirs)
         with ThreadPoolExecutor(min(PARALLEL, max(1, len(plan.hosts)))) as pool:
             list(pool.map(lambda host: _wake(remotes[host.name], pipes[host.name], host), plan.hosts))
         yield deployment
-        if deployment.kept:
-            return
-    finally:
-        if house is not None and not (house.stdin and house.stdin.closed) and not _is_kept(locals().get("deployment")):
-            _end(house)
-        for pipe in pipes.values():
-            pipe.close()
 
 
-def _is_kept(deployment: NamespacesDeployment | None) -> bool:
-    return deployment is not None and deployment.kept
+def _leave(deployment: NamespacesDeployment) -> None:
+    if not deployment.kept:
+        _end(deployment.house)
 
 
 def _pipes(plan: Plan) -> tuple[dict[str, Pipe], dict[str, tuple[int, int]]]:
