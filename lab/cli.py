@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -71,7 +71,7 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt) as interrupt:
         left = getattr(interrupt.__cause__ or interrupt, "__notes__", ["everything that was started is gone"])
         click.echo(f"interrupted: {'; '.join(left)}", err=True)
-        code = EXIT_INTERRUPTED
+        _end_interrupted()
     except ScenarioError as error:
         told, more = error.problems[:MOST_PROBLEMS], len(error.problems[MOST_PROBLEMS:])
         click.echo("\n".join([*map(str, told), *([f"and {more} more mistakes"] if more else [])]), err=True)
@@ -88,6 +88,15 @@ def main() -> NoReturn:
         code = EXIT_ERROR
     gc.freeze()  # all goes at once, with the process
     sys.exit(code)
+
+
+def _end_interrupted() -> NoReturn:
+    """Python ends itself by SIGINT, whatever the exit code is, where the interrupt came while `exec` ran a text (so
+    dataclasses are made): it is not asked."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _interrupt(*_: object) -> NoReturn:

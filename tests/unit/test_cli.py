@@ -216,12 +216,24 @@ def test_what_ends_a_run_is_said_with_its_code(
 
     monkeypatch.setattr("lab.flow.run_jobs", fails)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     observed, out, err = run("run", "passes.yaml")
     assert (observed, out) == (code, "") and words in err
     assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
     if isinstance(error, BrokenPipeError):
         assert sys.stdout.name == os.devnull
         sys.stdout.close()
+
+
+def test_an_interrupt_is_told_by_the_exit_code_wherever_it_came(tmp_path: Path) -> None:
+    """Python would end itself by the signal, where it came while a text was executed."""
+    program = "import lab.cli as c; c.lab.main = lambda **_: exec('raise KeyboardInterrupt'); c.main()"
+    (tmp_path / "ends.py").write_text(program)
+    command, paths = [sys.executable, "-m", "ends"], f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.startswith("interrupted: ")) == (130, True)
 
 
 @pytest.mark.parametrize(
