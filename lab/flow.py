@@ -16,7 +16,7 @@ from lab import __version__
 from lab.engines import open_engine
 from lab.engines.base import Capabilities, Deployment, Engine, Leftover
 from lab.errors import EngineError, MissingCapability, SubnetTaken
-from lab.history import History, Output, View
+from lab.history import History, Note, Output, View
 from lab.judge import Report, StepReport, judge, skipped
 from lab.plan import Plan, PlannedStep, make_plan, sizes
 from lab.remote import Remote
@@ -102,6 +102,7 @@ def run_case(session: Session, job: Job, turn: "Turn") -> Report:
             _refuse_what_is_missing(plan, session.capabilities)
             with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
                 history = run(plan, deployment, session.versions, turn)
+                _refuse_what_is_unmodelled(history)
                 session.go_on()
                 folder = session.saved.save(plan, history)
                 if session.keep:
@@ -124,6 +125,12 @@ def _refuse_what_is_missing(plan: Plan, capabilities: Capabilities) -> None:
     lacking = [capabilities.lacks[need] for need in plan.needs if need in capabilities.lacks]
     if lacking:
         raise MissingCapability("; ".join(lacking))
+
+
+def _refuse_what_is_unmodelled(history: History) -> None:
+    """An engine without a real kernel may find out late that it cannot follow."""
+    if beyond := [note.text for note in history.all(Note) if note.what == "unmodelled"]:
+        raise MissingCapability(beyond[0])
 
 
 @contextmanager

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from lab.engines.fake.engine import LACKS
 from lab.flow import Job
 from lab.library import shipped
-from lab.model import TOOLS
 from lab.plan import Plan, make_plan, sizes
 from lab.scenario import load
 
@@ -22,17 +20,6 @@ named: Callable[[Any], Any] = pytest.mark.parametrize("name", JOBS)
 def plan_of(job: Job) -> Plan:
     """Its plan, on any subnets."""
     return make_plan(job.scenario, job.case, SUBNETS[: len(sizes(job.case))])
-
-
-def _lacking(plan: Plan) -> str:
-    words = {str(word) for planned in plan.steps for word in (planned.step.start or planned.step.run or ())[:1]}
-    if words & set(TOOLS):
-        return LACKS["tools"]
-    calls = [planned.step.call or "" for planned in plan.steps]
-    return LACKS["udp"] if any("SOCK_DGRAM" in call for call in calls) else ""
-
-
-FAKE_LACKS = {name: _lacking(plan_of(job)) for name, job in JOBS.items()}
 
 
 def siblings(job: Job) -> list[Job]:

@@ -17,7 +17,7 @@ from lab.flow import Job, Session, Turn, open_session, run_jobs, tell_again
 from lab.history import History, Packet, View
 from lab.judge import Report, skipped
 from lab.plan import make_plan
-from lab.runs import load_case, new_run
+from lab.runs import load_case, new_run, skip_reason
 from lab.scenario import scenario_of
 from lab.source import parse
 
@@ -305,3 +305,20 @@ def test_where_a_step_could_not_be_done_all_that_was_on_the_wire_is_kept() -> No
     for host in ("server", "client"):
         flags = [seen.flags for seen in history.all(Packet, host) if seen.protocol == "tcp"]
         assert flags == [("SYN",), ("SYN", "ACK"), ("ACK",)]
+
+
+UNMODELLED = """\
+title: T
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}}
+steps: [{host: server, call: "u = socket(AF_INET, SOCK_DGRAM)", expect: {raises: nothing}}]
+"""
+
+
+def test_what_the_model_cannot_follow_is_skipped_and_saved_so() -> None:
+    found = scenario_of(parse(UNMODELLED.encode(), "T.yaml"), Path("nowhere/T.yaml"))
+    with session() as opened:
+        (report,) = run_jobs(opened, [Job(found, found.cases[0])], Audience, 1)
+        assert skip_reason(opened.saved.folder / "T.only") == report.skipped
+    assert (report.outcome, report.steps) == (Outcome.SKIPPED, ())
+    assert "does not model sockets of AF_INET and SOCK_DGRAM" in report.skipped

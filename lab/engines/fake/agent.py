@@ -13,9 +13,9 @@ from typing import Any
 
 from lab.agent.tasks import Task
 from lab.agent.wire import Refused, text64
-from lab.engines.fake.firewall import Refusal
+from lab.engines.fake.firewall import Refusal, Unknown
 from lab.engines.fake.host import Host
-from lab.engines.fake.process import Process, Unmodelled
+from lab.engines.fake.process import Beyond, Process, Unmodelled
 from lab.engines.fake.program import Program, prepare
 from lab.engines.fake.stdlib import clock, socket_module
 from lab.engines.fake.tables import Watcher, tables
@@ -86,6 +86,8 @@ class Agent:
         try:
             self._do(number, verb, request)
         except Refused as reason:
+            if isinstance(reason, Beyond):
+                self._unmodelled(reason)
             self.wire.refuse(number, str(reason))
         except Exception as error:
             self.wire.refuse(number, f"{type(error).__name__}: {error}")
@@ -146,10 +148,14 @@ class Agent:
         try:
             self._sockets.perform(task)
         except Unmodelled as problem:
+            self._unmodelled(problem)
             task.refuse(str(problem))
         except Exception as error:
             task.refuse(f"{type(error).__name__}: {error}")
         self.host.stir()
+
+    def _unmodelled(self, what: BaseException) -> None:
+        self.wire.event("note", what="unmodelled", text=str(what), time=self.world.now, step=-1)
 
     def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
         code, words = prepare(argv, files or {}, self.trusted)
@@ -195,6 +201,8 @@ class Agent:
         try:
             self.host.firewalls[version].command(argv[1:])
         except Refusal as refusal:
+            if isinstance(refusal, Unknown):
+                self._unmodelled(refusal)
             return {"code": refusal.code, "output": f"{argv[0]}: {refusal}\n"}
         return {"code": 0, "output": ""}
 

@@ -42,6 +42,10 @@ class Refusal(Exception):
         super().__init__(words)
 
 
+class Unknown(Refusal):
+    """A command that iptables may know, and this firewall does not."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a packet must be (None: anything) and what becomes of it."""
@@ -95,7 +99,7 @@ class Firewall:
         for word in rest:
             if word in ("-t", "--table"):
                 if _after(word, rest) != "filter":
-                    raise Refusal("the fake engine's firewall has the filter table only")
+                    raise Unknown("the fake engine's firewall has the filter table only")
             elif word in ("-A", "-I", "-D", "-F", "-P", "--append", "--insert", "--delete", "--flush", "--policy"):
                 action, chain = word.lstrip("-")[:1].upper(), next(rest, "")
             elif not options and action in ("I", "D") and word.isdigit():
@@ -139,7 +143,7 @@ class Firewall:
         if not action:
             raise Refusal("no command specified; the fake engine's firewall knows -A, -I, -D, -F and -P")
         if chain not in CHAINS:
-            raise Refusal(f"the fake engine's firewall has {', '.join(CHAINS)}; observed {chain!r}")
+            raise Unknown(f"the fake engine's firewall has {', '.join(CHAINS)}; observed {chain!r}")
 
 
 def _after(word: str, rest: Iterator[str]) -> str:
@@ -155,13 +159,13 @@ def _rule(options: Sequence[str], version: int) -> Rule:
     for word in rest:
         if word in ("-m", "--match"):
             if (value := _after(word, rest)) != "tcp":
-                raise Refusal(f"the fake engine's firewall does not know the match {value!r}")
+                raise Unknown(f"the fake engine's firewall does not know the match {value!r}")
         elif word == "--syn":
             rule = replace(rule, syn=True)
         elif word in NAMES:
             rule = _with(rule, NAMES[word], _after(word, rest))
         else:
-            raise Refusal(f"the fake engine's firewall does not know {word!r}")
+            raise Unknown(f"the fake engine's firewall does not know {word!r}")
     return _checked(rule, version)
 
 
@@ -184,11 +188,11 @@ def _with(rule: Rule, name: str, value: str) -> Rule:
 
 def _checked(rule: Rule, version: int) -> Rule:
     if rule.protocol not in (None, "all", "tcp", "udp", "icmp"):
-        raise Refusal(f"the fake engine's firewall knows the protocols tcp, udp and icmp; observed {rule.protocol!r}")
+        raise Unknown(f"the fake engine's firewall knows the protocols tcp, udp and icmp; observed {rule.protocol!r}")
     if (rule.sport or rule.dport or rule.syn) and rule.protocol not in ("tcp", "udp"):
         raise Refusal("a port needs -p tcp before it")
     if rule.target not in ("", "ACCEPT", "DROP", "REJECT"):
-        raise Refusal(f"the fake engine's firewall knows ACCEPT, DROP and REJECT; observed {rule.target!r}")
+        raise Unknown(f"the fake engine's firewall knows ACCEPT, DROP and REJECT; observed {rule.target!r}")
     if rule.target != "REJECT":
         return rule
     answer = rule.answer or ("icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable")

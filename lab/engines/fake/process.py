@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from lab.agent.wire import Refused
 from lab.engines.fake.endpoint import Endpoint, failure
 from lab.engines.fake.host import Host
 from lab.engines.fake.world import MICROSECOND, SECOND, Actor, Killed
@@ -21,6 +22,10 @@ class Unmodelled(BaseException):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"the fake engine does not model {what}; use an engine with a real kernel")
+
+
+class Beyond(Refused):
+    """A request that this engine does not model."""
 
 
 class Process:

@@ -11,7 +11,7 @@ from types import CodeType
 
 from lab.agent.tasks import Task
 from lab.agent.wire import Refused, Wire, text64
-from lab.engines.fake.process import Process, Unmodelled
+from lab.engines.fake.process import Beyond, Process, Unmodelled
 from lab.engines.fake.stdlib import modules, namespace, unknown_imports
 from lab.engines.fake.world import MICROSECOND, Killed
 from lab.library import PROGRAMS
@@ -93,7 +93,7 @@ class Program(Task):
             self._err.write(f"{end.code}\n")
             return 1
         except Unmodelled as problem:
-            self._note("problem", str(problem))
+            self._note("unmodelled", str(problem))
             self._err.write(f"{problem}\n")
             return 1
         except Exception as error:
@@ -124,7 +124,7 @@ class Program(Task):
 def prepare(argv: Sequence[str], files: Mapping[str, str], trusted: bool) -> tuple[CodeType, list[str]]:
     """The code that `argv` would run and its sys.argv; Refused where this engine cannot run it."""
     if argv[0] != "python3":
-        raise Refused(f"the fake engine has no program {argv[0]!r}, only those of the lab; use the docker engine")
+        raise Beyond(f"the fake engine has no program {argv[0]!r}, only those of the lab; use the docker engine")
     words = list(argv[1:])
     while words and words[0].startswith("-") and words[0] != "-c":
         words.pop(0)
@@ -132,12 +132,12 @@ def prepare(argv: Sequence[str], files: Mapping[str, str], trusted: bool) -> tup
     if words[0] == "-c":
         words = ["-c", *words[2:]]
     if source is None:
-        raise Refused(f"the fake engine has no program {words[0]!r}; it runs those of {PROGRAMS.name}/")
+        raise Beyond(f"the fake engine has no program {words[0]!r}; it runs those of {PROGRAMS.name}/")
     own = words[0] == "-c" or words[0].startswith("@")
     if own and not trusted:
-        raise Refused("the fake engine does not run a scenario's own programs: nothing would confine them here")
+        raise Beyond("the fake engine does not run a scenario's own programs: nothing would confine them here")
     if unknown := unknown_imports(source):
-        raise Refused(f"the fake engine has no module {', '.join(unknown)} for programs; use the docker engine")
+        raise Beyond(f"the fake engine has no module {', '.join(unknown)} for programs; use the docker engine")
     return compile(source, words[0], "exec", dont_inherit=True), words
 
 

@@ -368,7 +368,7 @@ def test_a_scenarios_own_program_needs_trust(build):
 def test_a_program_meets_the_end_of_the_model(house, source):
     step = house["one"].run(*PYTHON, source)
     assert house["one"].exit(step).code == 1
-    (note,) = house["one"].notes(step, "problem")
+    (note,) = house["one"].notes(step, "unmodelled")
     assert "fake engine does not model" in note.text
 
 
