@@ -160,14 +160,26 @@ def run(
 
 
 @lab.command("list")
-def list_() -> int:
-    """The scenarios that come with the lab, their cases and claims."""
-    from lab.library import outline, shipped
+@click.option("--topic", metavar="TOPIC", help="Only those about it: a word such as backlog, or a claim of the guide.")
+def list_(topic: str | None) -> int:
+    """The scenarios that come with the lab, their claims and cases."""
+    from lab.library import about
 
-    for path in shipped():
-        title, cases = outline(path)
-        click.echo(f"{path.stem:18}{title}")
-        click.echo(f"{'':18}{', '.join(cases)}")
+    for name, found in about(topic).items():
+        click.echo(f"{name:18}{found.title}")
+        click.echo(f"{'':18}{', '.join(found.cases)}")
+    return EXIT_PASSED
+
+
+@lab.command()
+@click.option("--markdown", is_flag=True, help="As the README has it.")
+def guide(markdown: bool) -> int:
+    """What the guide claims, and the scenarios that show it."""
+    from lab.library import shipped
+    from lab.report import coverage
+
+    scenarios = _load([path.stem for path in shipped()])
+    click.echo(coverage.markdown(scenarios) if markdown else coverage.text(scenarios), nl=False)
     return EXIT_PASSED
 
 

@@ -126,17 +126,17 @@ def _judgements(plan: Plan, history: History, planned: PlannedStep) -> Iterator[
 
 def _verdict(name: str, expected: Any, seen: Seen | None) -> Verdict:
     if seen is None:
-        return could_not_tell(_said(expected), "the step was not reached")
+        return could_not_tell(said(expected), "the step was not reached")
     return CHECKS[name].function(expected, seen)
 
 
-def _said(expected: Any) -> str:
+def said(expected: Any) -> str:
     """What a check expects, about as the file says it."""
     if isinstance(expected, Model):
         expected = expected.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(expected, Mapping):
-        return ", ".join(f"{key} {_said(value)}" for key, value in expected.items())
-    return ", ".join(map(_said, expected)) if isinstance(expected, list | tuple) else str(expected) or "''"
+        return ", ".join(f"{key} {said(value)}" for key, value in expected.items())
+    return ", ".join(map(said, expected)) if isinstance(expected, list | tuple) else str(expected) or "''"
 
 
 def _seen(plan: Plan, history: History, planned: PlannedStep, on: str) -> Seen | None:

@@ -1,6 +1,7 @@
 """The scenarios and programs on this disk: where they are and what they are called. What is in them is for others."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UsageError, did_you_mean
@@ -29,12 +30,40 @@ def shipped() -> list[Path]:
     return sorted(SCENARIOS.glob("*.yaml"))
 
 
-def outline(path: Path) -> tuple[str, list[str]]:
-    """A file's title and the names of its cases, without a look for mistakes."""
+@dataclass(frozen=True)
+class Outline:
+    """What a scenario's file says of itself: title, the names of its cases, the words that find it."""
+
+    title: str
+    cases: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+def outline(path: Path) -> Outline:
+    """A file's outline, without a look for mistakes. A section of the guide is a topic, and so is a claim of it."""
     value = read(path).value
     found = value if isinstance(value, dict) else {}
     cases = found.get("cases")
-    return str(found.get("title", "")), list(cases) if isinstance(cases, dict) else []
+    claims = _words(found.get("guide"))
+    sections = (name.rpartition(".")[0] for name in claims)
+    topics = dict.fromkeys([*_words(found.get("topics")), *filter(None, sections), *claims])
+    return Outline(str(found.get("title", "")), tuple(cases) if isinstance(cases, dict) else (), tuple(topics))
+
+
+def _words(value: object) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def about(topic: str | None) -> dict[str, Outline]:
+    """The scenarios about a topic, or all, by name; UsageError with the topics that there are."""
+    outlines = {path.stem: outline(path) for path in shipped()}
+    if topic is None:
+        return outlines
+    found = {name: it for name, it in outlines.items() if topic in (name, *it.topics)}
+    if not found:
+        known = {word for it in outlines.values() for word in it.topics if "." not in word}
+        raise UsageError(f"no scenario is about {topic!r}" + did_you_mean(topic, known))
+    return found
 
 
 def programs_of(folder: Path) -> dict[str, Path]:

@@ -283,7 +283,10 @@ class ScenarioFile(Model):
     """A claim about the world, and the cases in which it comes out differently. `scenario` holds it to its sizes."""
 
     title: Annotated[str, Field(min_length=1)]
-    guide: Names = ()
+    guide: Annotated[
+        Names, Field(description="the claims that it shows, as in echo-server.3; `lab guide` lists them")
+    ] = ()
+    topics: Annotated[Names, Field(description="the words under which `lab list --topic` finds it")] = ()
     lesson: str = ""
     networks: dict[Name, Network | None] = Field(json_schema_extra={"maxProperties": MAX_NETWORKS})
     hosts: dict[Name, Host] = Field(json_schema_extra={"minProperties": 1, "maxProperties": MAX_HOSTS})

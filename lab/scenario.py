@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from lab import model
+from lab import guide, model
 from lab.addressing import address_names
 from lab.errors import Problem, ScenarioError, did_you_mean
 from lab.library import programs_of
@@ -113,6 +113,7 @@ class _Loader:
         self.raw = {key: self._quoted(value, self._names(), (key,)) for key, value in self.raw.items()}
         self.parameters = self._cases()
         heads = {name: self._head(name) for name in self.parameters or [ONLY_CASE]}
+        self._guide(next(iter(heads.values())).guide)
         cases = tuple(self._case(name, head) for name, head in heads.items())
         steps = self.raw.get("steps")
         if isinstance(steps, list) and self._small(cases, steps):
@@ -171,6 +172,12 @@ class _Loader:
         anywhere = Host.model_construct(networks=tuple(networks))
         hosts = {name: _valid(Host, value) or anywhere for name, value in _items(shape, "hosts")}
         return ScenarioFile.model_construct(title="", networks=networks, hosts=hosts, steps=())
+
+    def _guide(self, named: Sequence[str]) -> None:
+        for index, name in enumerate(named):
+            if name not in guide.names():
+                path: Path_ = ("guide", index) if isinstance(self.raw["guide"], list) else ("guide",)
+                self._add(path, f"the guide has no claim {name!r}{did_you_mean(name, guide.names())}")
 
     def _case(self, name: str, head: ScenarioFile) -> Case:
         networks = {network: value or Network() for network, value in head.networks.items()}

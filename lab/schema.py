@@ -13,7 +13,7 @@ _WHOLE = {"type": "string", "pattern": f"^{NAME}$", "description": "a case's par
 _WITHIN = {"type": "string", "pattern": NAME, "description": "text with a case's parameter"}
 _BELOW = ("properties", "patternProperties")
 # What is no step, no host and no network is the same in all cases, and so are the names in them.
-_FIXED = ("title", "guide", "lesson", "cases", "only")
+_FIXED = ("title", "guide", "topics", "lesson", "cases", "only")
 
 
 def schema() -> dict[str, Any]:

@@ -39,7 +39,7 @@ def told(folders: Iterable[Path]) -> tuple[Told, ...]:
 def _order(file: str) -> dict[str, int]:
     """The places of the cases in a scenario's file; none where it cannot be read any more."""
     with contextlib.suppress(LabError):
-        return {name: place for place, name in enumerate(outline(Path(file))[1])}
+        return {name: place for place, name in enumerate(outline(Path(file)).cases)}
     return {}
 
 
