@@ -26,6 +26,7 @@ from lab.errors import (
     Problem,
     ScenarioError,
 )
+from lab.i18n import preferred, speak
 from lab.options import File
 
 if TYPE_CHECKING:
@@ -52,7 +53,26 @@ def _is_number(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _speak(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        speak(value)
+
+
+LANGUAGE = click.option(
+    "--lang", expose_value=False, is_eager=True, callback=_speak, help="en or ru; by the locale unless said."
+)
+
+
+class _Speaking(click.Group):
+    """Commands that all know --lang."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        LANGUAGE(cmd)
+        super().add_command(cmd, name)
+
+
+@click.group(cls=_Speaking, context_settings={"help_option_names": ["-h", "--help"]})
+@LANGUAGE
 @click.version_option(__version__, prog_name="lab")
 def lab() -> None:
     """A lab of several hosts on real networks that shows, and proves, what sockets really do."""
@@ -64,6 +84,7 @@ def main() -> NoReturn:
         signal.signal(number, _interrupt)
     gc.set_threshold(GARBAGE)
     try:
+        speak(preferred(os.environ))
         code = lab.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab.errors import UsageError, did_you_mean
 from lab.source import read
+from lab.translation import translated
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = ROOT / "scenarios"
@@ -41,7 +42,7 @@ class Outline:
 
 def outline(path: Path) -> Outline:
     """A file's outline, without a look for mistakes. A section of the guide is a topic, and so is a claim of it."""
-    value = read(path).value
+    value = translated(read(path), path).value
     found = value if isinstance(value, dict) else {}
     cases = found.get("cases")
     claims = _words(found.get("guide"))

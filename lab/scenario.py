@@ -22,6 +22,7 @@ from lab.model import ACTIONS, Host, Model, Network, ScenarioFile, Step
 from lab.rules import Numbered, Rules
 from lab.source import Path_, Source, read
 from lab.template import expand, names_in
+from lab.translation import translated
 
 ONLY_CASE = "only"
 RESERVED = {"lo": "the loopback interface", "unused": "an address that no host has", "localhost": "every host itself"}
@@ -53,8 +54,8 @@ class Scenario:
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in a file; ScenarioError with every mistake in it."""
-    return scenario_of(read(path), path)
+    """The scenario in a file, in the language that is spoken; ScenarioError with every mistake in it."""
+    return scenario_of(translated(read(path), path), path)
 
 
 def scenario_of(source: Source, path: Path) -> Scenario:

@@ -1,5 +1,6 @@
 """The golden helper: a text is compared with tests/golden/NAME, and `pytest --update-goldens` rewrites them all."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 GOLDENS = Path(__file__).parent / "golden"
+os.environ["LAB_LANG"] = "en"  # whoever runs the tests
 
 
 @dataclass(frozen=True)
