@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.i18n import catalog, language
 from lab.source import Path_, Source
-from lab.template import names_in
+from lab.template import NAME, names_in
 
 TOLD = ("title", "lesson")
 ASKED = ("predict", "because")
@@ -28,11 +28,12 @@ def translated(source: Source, path: Path) -> Source:
 
 
 def texts(value: Any) -> Iterator[tuple[Path_, str]]:
-    """What there is to be translated, and where: also a case's texts, where a question or a reason is one of them."""
+    """What there is to be translated, and where: also a case's text that is a whole
+    question or reason."""
     if not isinstance(value, dict):
         return
     steps = [step for step in value.get("steps") or () if isinstance(step, dict)]
-    spoken = names_in([step.get(key) for step in steps for key in ASKED])
+    spoken = {match[1] for step in steps for key in ASKED if (match := NAME.fullmatch(str(step.get(key))))}
     for key in TOLD:
         yield from _text((key,), value.get(key))
     for case, parameters in _items(value.get("cases")):
