@@ -18,7 +18,7 @@ MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
 TALKING_TOOLS = ("ping", "getent")  # those whose own calls are of interest; the others only look
-ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link")
+ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link", "sysctl")
 
 GUARD_TABLE = "security"
 _RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
@@ -260,6 +260,9 @@ class Step(Model):
     firewall: Annotated[str, _form(firewall_rule)] | None = Field(None, description="an iptables or ip6tables command")
     link: Annotated[dict[Name, Literal["up", "down"]], Field(min_length=1)] | None = Field(
         None, description="{network: down} or {network: up}"
+    )
+    sysctl: Annotated[dict[Sysctl, int | str], Field(min_length=1)] | None = Field(
+        None, description="kernel settings of this host, changed while it runs"
     )
     as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
     only: Annotated[Names, Field(description="the cases that have this step")] = ()

@@ -217,13 +217,14 @@ def _sysctls(case: Case, host: Host) -> dict[str, str]:
 
 def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> tuple[str, ...]:
     needs = {f"sysctl:{name}" for host in case.hosts.values() for name in host.sysctls}
+    needs |= {f"sysctl:{name}" for item in steps for name in item.step.sysctl or {}}
     if any(network.ipv6 for network in case.networks.values()):
         needs.add("ipv6")
     if any(host.router for host in case.hosts.values()):
         needs.add("router")
     if any(_is_traced(item.step, beside) for item in steps) and any(map(_asks_of_calls, steps)):
         needs.add("trace")
-    needs |= {item.step.action for item in steps} & {"firewall", "link"}
+    needs |= {item.step.action for item in steps} & {"firewall", "link", "sysctl"}
     return tuple(sorted(needs))
 
 

@@ -221,6 +221,10 @@ class Remote:
         """Take the interface of a network `up` or `down`."""
         self.request("link", network=network, state=state)
 
+    def sysctl(self, key: str, value: str) -> None:
+        """Change a setting of the host's network; HostError says what the kernel has against it."""
+        self.request("sysctl", key=key, value=value)
+
     def stay(self) -> None:
         """Let the agent, and all that it runs, go on when its pipe ends."""
         self.request("stay")

@@ -219,6 +219,10 @@ class _Run:
         for network, state in (planned.step.link or {}).items():
             self._agent(planned).link(network, state)
 
+    def _sysctl(self, planned: PlannedStep) -> None:
+        for key, value in (planned.step.sysctl or {}).items():
+            self._agent(planned).sysctl(key, str(value))
+
     def _nothing(self, planned: PlannedStep) -> None:
         """A bare `expect` acts on nothing."""
 
@@ -236,5 +240,6 @@ ACTS: dict[str, Callable[[_Run, PlannedStep], None]] = {
     "wait": _Run._wait,
     "firewall": _Run._firewall,
     "link": _Run._link,
+    "sysctl": _Run._sysctl,
     "observe": _Run._nothing,
 }

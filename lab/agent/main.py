@@ -56,6 +56,7 @@ class Agent:
             "counters": tables.counters,
             "firewall": self._network.firewall,
             "link": self._link,
+            "sysctl": self._sysctl,
             "view": self._view,
             "stay": self._stay,
         }
@@ -152,6 +153,10 @@ class Agent:
 
     def _link(self, network: str, state: str) -> dict[str, Any]:
         self._network.link(network, state)
+        return {}
+
+    def _sysctl(self, key: str, value: str) -> dict[str, Any]:
+        self._network.sysctl(key, value)
         return {}
 
     def _stay(self) -> dict[str, Any]:

@@ -85,6 +85,19 @@ class Network:
                 time.sleep(0.002)
             self._settle()
 
+    @staticmethod
+    def sysctl(key: str, value: str) -> None:
+        """Change a setting of this host's network."""
+        if not key.startswith("net.") or "/" in key or ".." in key:
+            raise Refused(f"expected a setting of the network's, as in net.ipv4.tcp_retries2; observed {key!r}")
+        try:
+            with open("/proc/sys/" + key.replace(".", "/"), "w", encoding="ascii") as file:
+                file.write(value)
+        except FileNotFoundError as error:
+            raise Refused(f"the kernel has no setting {key} that a host may change") from error
+        except OSError as error:
+            raise Refused(f"the kernel does not set {key} to {value!r}: {error.strerror}") from error
+
     def firewall(self, argv: Sequence[str]) -> dict[str, Any]:
         """An iptables or ip6tables command; its status and what it said."""
         if not argv or argv[0] not in ("iptables", "ip6tables"):

@@ -228,3 +228,20 @@ def test_a_link_down_and_up_again(hosts):
     assert west.connect(east.address, number, timeout=5).error is None
     with pytest.raises(HostError, match="nowhere"):
         west.remote.link("nowhere", "down")
+
+
+def test_a_setting_is_changed_while_the_host_runs(engine, hosts):
+    if reason := engine.capabilities().lacks.get("sysctl"):
+        pytest.skip(reason)
+    server, client, key = hosts("server"), hosts("client"), "net.core.somaxconn"
+    server.remote.sysctl(key, "2")
+    rows = []
+    for hand in (server, client):
+        number = port()
+        hand.listen(number, backlog=5)
+        rows += [row.send_q for row in hand.rows(number, "LISTEN")]
+    server.remote.sysctl(key, "4096")
+    assert rows == [2, 5]
+    for name, value in (("net.ipv4.no_such_setting", "1"), (key, "nonsense")):
+        with pytest.raises(HostError, match=name):
+            server.remote.sysctl(name, value)

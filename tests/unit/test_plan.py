@@ -141,6 +141,7 @@ STEPS = """\
   - {host: server, wait: 3 s}
   - {host: server, firewall: -F}
   - {host: server, link: {lan: down}}
+  - {host: server, sysctl: {net.core.somaxconn: 2}}
   - host: server
     expect: {returns: , listening: {port: 1}}
 """
@@ -151,18 +152,18 @@ def test_steps_are_resolved(tmp_path: Path) -> None:
     (tmp_path / "programs" / "mine.py").write_text("pass")
     text = (ONE.format("", STEPS) + "cases: {a: {x: 1}}").replace("returns: , ", "")
     plan = plan_of(text, "a", 3.0, tmp_path)
-    assert [step.target for step in plan.steps] == [None, None, None, 0, 1, 2, None, None, None, None]
+    assert [step.target for step in plan.steps] == [None, None, None, 0, 1, 2, None, None, None, None, None]
     assert [step.argv for step in plan.steps[:3]] == [
         ("python3", "-IuS", "/opt/lab/programs/echo-server.py", "--port", "65432"),
         ("python3", "-IuS", "@mine.py", "1"),
         ("ss", "-l"),
     ]
-    assert [step.trace for step in plan.steps] == [True, True, *[False] * 8]
+    assert [step.trace for step in plan.steps] == [True, True, *[False] * 9]
     assert [step.timeout for step in plan.steps[:3]] == [30.0, 1.5, 30.0]
     assert plan.programs == {"mine": "pass"} and plan.time_scale == 3.0
-    assert plan.needs == ("firewall", "link")
+    assert plan.needs == ("firewall", "link", "sysctl", "sysctl:net.core.somaxconn")
     assert plan.steps[5].marks == {"": "x.yaml:11:5", "0.exit": "x.yaml:11:51", "1.listening": "x.yaml:11:68"}
-    assert plan.steps[9].marks == {"": "x.yaml:15:5", "0.listening": "x.yaml:16:14"}
+    assert plan.steps[10].marks == {"": "x.yaml:16:5", "0.listening": "x.yaml:17:14"}
     assert [step.text for step in plan.steps] == [
         "server: start echo-server --port 65432  (as one)",
         "server: start mine 1",
@@ -173,6 +174,7 @@ def test_steps_are_resolved(tmp_path: Path) -> None:
         "server: wait 3 s",
         "server: firewall -F",
         "server: link lan down",
+        "server: sysctl net.core.somaxconn 2",
         "server: observe",
     ]
 

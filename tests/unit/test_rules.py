@@ -36,6 +36,7 @@ def test_nothing_is_told_where_all_holds() -> None:
         {"wait": "3 s", "expect": {"sockets": {"port": 1}}},
         {"wait": "running", "expect": {"exit": 0, "connect": "accepted"}},
         {"host": "client", "link": {"wan": "down"}},
+        {"sysctl": {"net.ipv4.tcp_retries2": 3}},
         {"run": ["echo-client"], "expect": {"on": "client", "interface": ["lo", "wan"], "packets": "none"}},
     )
 

@@ -51,6 +51,9 @@ class DockerEngine:
             for key, since in SYSCTLS_SINCE.items()
             if _numbers(kernel) < since
         }
+        lacks["sysctl"] = (
+            "a container's settings are read-only once it runs; `sysctls` of its host sets them at its start"
+        )
         if kernel == platform.release() and IPV6.parent.is_dir() and not IPV6.is_dir():
             lacks["ipv6"] = "the kernel was started without IPv6"
         known = {f"sysctl:{key}" for key in SYSCTLS_SINCE} | CAPABILITIES

@@ -77,6 +77,7 @@ class Agent:
             "counters": self._counters,
             "firewall": self._firewall,
             "link": self._link,
+            "sysctl": self._sysctl,
             "view": self._view,
         }
 
@@ -212,6 +213,14 @@ class Agent:
         except KeyError as error:
             known = ", ".join(device.network for device in self.host.devices[1:])
             raise Refused(f"expected one of {known} up or down, observed {network} {state}") from error
+        return {}
+
+    def _sysctl(self, key: str, value: str) -> dict[str, Any]:
+        if key not in self.host.sysctls:
+            raise Beyond(f"the fake engine does not model the setting {key}")
+        if not value.isdigit():
+            raise Refused(f"the kernel does not set {key} to {value!r}: Invalid argument")
+        self.host.sysctls[key] = value
         return {}
 
     def _run(self, task: Task, timeout: float | None) -> None:

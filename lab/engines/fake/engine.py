@@ -25,7 +25,9 @@ SYSCTLS = (
     "net.ipv4.tcp_syn_linear_timeouts",
     "net.ipv4.tcp_syn_retries",
 )
-HAS = frozenset({"capture", "firewall", "ipv6", "link", "router", "trace", *(f"sysctl:{key}" for key in SYSCTLS)})
+HAS = frozenset(
+    {"capture", "firewall", "ipv6", "link", "router", "sysctl", "trace", *(f"sysctl:{key}" for key in SYSCTLS)}
+)
 LACKS = {
     "udp": "the fake engine models TCP only",
     "tools": "the fake engine has no ss, ip, ping and the like",

@@ -25,7 +25,7 @@ from lab.engines.base import Capabilities, Deployment, Leftover, Progress
 from lab.errors import EngineError
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 
-CAPABILITIES = frozenset({"capture", "firewall", "ipv6", "link", "router", "trace"})
+CAPABILITIES = frozenset({"capture", "firewall", "ipv6", "link", "router", "sysctl", "trace"})
 TOOLS = {"firewall": ("iptables", "iptables"), "trace": ("strace", "strace")}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IPV6 = Path("/proc/sys/net/ipv6")
