@@ -107,7 +107,7 @@ def run_case(session: Session, job: Job, turn: "Turn") -> Report:
                 folder = session.saved.save(plan, history)
                 if session.keep:
                     deployment.keep()
-                    turn.kept(deployment, plan, session.saved.id)
+                    turn.kept(deployment, plan, f"{session.saved.id} --engine {engine.name}")
         except SubnetTaken as taken:
             avoid.add(taken.subnet)
         except MissingCapability as missing:
@@ -272,10 +272,10 @@ class Turn:
         """The case was judged."""
         self._tell(lambda audience: audience.case_ends(report, folder))
 
-    def kept(self, deployment: Deployment, plan: Plan, run_id: str) -> None:
+    def kept(self, deployment: Deployment, plan: Plan, run: str) -> None:
         """The case's hosts stay up."""
         commands = {f"enter {host.name}": deployment.enter(host.name) for host in plan.hosts}
-        commands["end it"] = f"lab sweep --run {run_id}"
+        commands["end it"] = f"lab sweep --run {run}"
         self._tell(lambda audience: audience.kept(commands))
 
     def _tell(self, tell: Callable[[Audience], None]) -> None:

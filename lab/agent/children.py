@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOST = 1 << 20
 # Where this user namespace has no such user, a program becomes it in one of its own, with no rights outside of that.
-AS_USER = "unshare --user --map-user={user} --map-group={user} --"
+# Its limits are set there: processes are counted by namespace and user.
+AS_USER = "unshare --user --map-user={user} --map-group={user} -- prlimit --nproc=256 --data=2147483648 --"
 
 
 class Child:

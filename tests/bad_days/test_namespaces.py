@@ -4,6 +4,8 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +95,7 @@ def test_kept_hosts_stay_until_they_are_swept(folder: Path) -> None:
     ended = lab.end()
     assert ended.code == 0
     assert "nsenter" in ended.out
+    assert f"lab sweep --run {lab.run} --engine namespaces" in ended.out
     name = lab.run
     try:
         assert list(processes(f"socket-lab-run={name}"))
@@ -101,6 +104,52 @@ def test_kept_hosts_stay_until_they_are_swept(folder: Path) -> None:
         swept = run("sweep", "--engine", "namespaces", "--run", name, runs=folder / "sweep")
     assert "removed house" in swept.out
     until(lambda: not list(processes(f"socket-lab-run={name}")), "what was kept is gone", 5)
+
+
+GREEDY = """
+import os, signal, sys
+children = []
+try:
+    while len(children) < 1000:
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        children.append(child)
+except OSError as error:
+    print("fewer than 256:", len(children) < 256, error.strerror)
+for child in children:
+    os.kill(child, signal.SIGKILL)
+try:
+    bytearray(4 << 30)
+except MemoryError:
+    print("no more memory")
+"""
+GREED = """
+title: Greed
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}}
+steps:
+  - {host: server, run: [greedy], expect: {stdout: {contains: ["256: True Resource", no more memory]}}}
+"""
+
+
+def test_a_greedy_program_is_bounded_and_told(folder: Path) -> None:
+    (folder / "programs").mkdir()
+    (folder / "programs" / "greedy.py").write_text(GREEDY)
+    (folder / "greed.yaml").write_text(GREED)
+    ended = run("run", str(folder / "greed.yaml"), "--engine", "namespaces", runs=folder / "runs")
+    assert ended.code == 0, ended.out
+
+
+SDK = "import sys; from lab.cli import main\ntry: main()\nfinally: print('docker' in sys.modules, file=sys.stderr)"
+
+
+def test_docker_is_not_even_imported(folder: Path) -> None:
+    command = [sys.executable, "-c", SDK, "run", pair(folder, "1 ms"), "--engine", "namespaces"]
+    ended = subprocess.run(
+        command, env={**os.environ, "LAB_RUNS": str(folder)}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "False\n"), ended.stdout
 
 
 def test_without_docker_the_choice_is_said_aloud(folder: Path) -> None:
