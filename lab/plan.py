@@ -14,7 +14,7 @@ from lab.addressing import Interface, address_names, interfaces_of, subnet6
 from lab.errors import UsageError, did_you_mean
 from lab.library import PROGRAMS
 from lab.mistakes import place
-from lab.model import TALKING_TOOLS, Host, Model, Step
+from lab.model import TALKING_TOOLS, TOOLS, Host, Model, Step
 from lab.patterns import seconds
 from lab.rules import Numbered
 from lab.scenario import Case, Scenario, steps_of
@@ -224,6 +224,8 @@ def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> 
         needs.add("router")
     if any(_is_traced(item.step, beside) for item in steps) and any(map(_asks_of_calls, steps)):
         needs.add("trace")
+    words = {str(argv[0]) for item in steps if (argv := item.step.start or item.step.run)}
+    needs |= {f"tool:{name}" for name in words & {*TOOLS}}
     needs |= {item.step.action for item in steps} & {"firewall", "link", "sysctl"}
     return tuple(sorted(needs))
 

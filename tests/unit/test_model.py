@@ -79,6 +79,7 @@ def test_a_step_has_one_action_or_observes() -> None:
         "wait": "3 s",
         "firewall": "-F",
         "link": {"lan": "down"},
+        "sysctl": {"net.core.somaxconn": 2},
     }
     assert tuple(values) == ACTIONS
     for action, value in values.items():

@@ -121,7 +121,7 @@ def test_settings_are_the_labs_unless_the_host_says_otherwise() -> None:
         "net.ipv6.conf.lo.disable_ipv6": "0",
         "net.core.somaxconn": "2",
     }
-    assert plan.needs == ("sysctl:net.core.somaxconn", "sysctl:net.ipv4.tcp_syn_retries")
+    assert plan.needs == ("sysctl:net.core.somaxconn", "sysctl:net.ipv4.tcp_syn_retries", "tool:ss")
 
 
 def test_names_are_what_every_host_can_resolve() -> None:
@@ -161,7 +161,7 @@ def test_steps_are_resolved(tmp_path: Path) -> None:
     assert [step.trace for step in plan.steps] == [True, True, *[False] * 9]
     assert [step.timeout for step in plan.steps[:3]] == [30.0, 1.5, 30.0]
     assert plan.programs == {"mine": "pass"} and plan.time_scale == 3.0
-    assert plan.needs == ("firewall", "link", "sysctl", "sysctl:net.core.somaxconn")
+    assert plan.needs == ("firewall", "link", "sysctl", "sysctl:net.core.somaxconn", "tool:ss")
     assert plan.steps[5].marks == {"": "x.yaml:11:5", "0.exit": "x.yaml:11:51", "1.listening": "x.yaml:11:68"}
     assert plan.steps[10].marks == {"": "x.yaml:16:5", "0.listening": "x.yaml:17:14"}
     assert [step.text for step in plan.steps] == [

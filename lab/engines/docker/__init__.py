@@ -23,9 +23,12 @@ from lab.engines.base import Capabilities, Deployment, Leftover, Progress
 from lab.engines.docker import bodies, images, sweep
 from lab.engines.docker.client import Client, Json, connect
 from lab.errors import PoolExhausted
+from lab.model import TOOLS
 from lab.plan import Plan
 
-CAPABILITIES = frozenset({"capture", "firewall", "ipv6", "link", "router", "trace"})
+CAPABILITIES = frozenset(
+    {"capture", "firewall", "ipv6", "link", "router", "trace", *(f"tool:{name}" for name in TOOLS)}
+)
 # The kernel that first had a setting; asking an older one for it fails at the start of a host.
 SYSCTLS_SINCE = {"net.ipv4.tcp_syn_linear_timeouts": (6, 5), "net.ipv4.tcp_rto_min_us": (6, 11)}
 NAMED_HOLDERS = 8

@@ -14,6 +14,7 @@ from lab.engines.fake.agent import Agent
 from lab.engines.fake.host import Device, Host, Softirq, Wire
 from lab.engines.fake.world import SECOND, World
 from lab.errors import EngineError, MissingCapability, PoolExhausted, SubnetTaken
+from lab.model import TOOLS
 from lab.plan import Plan, PlannedHost
 from lab.remote import Remote
 
@@ -30,7 +31,7 @@ HAS = frozenset(
 )
 LACKS = {
     "udp": "the fake engine models TCP only",
-    "tools": "the fake engine has no ss, ip, ping and the like",
+    **{f"tool:{name}": f"the fake engine has no {name}" for name in TOOLS},
     "own-programs": "the fake engine runs the lab's own programs only",
 }
 

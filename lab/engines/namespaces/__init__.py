@@ -25,8 +25,18 @@ from lab.engines.base import Capabilities, Deployment, Leftover, Progress
 from lab.errors import EngineError
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 
-CAPABILITIES = frozenset({"capture", "firewall", "ipv6", "link", "router", "sysctl", "trace"})
-TOOLS = {"firewall": ("iptables", "iptables"), "trace": ("strace", "strace")}
+ALWAYS = frozenset({"capture", "ipv6", "link", "router", "sysctl"})
+# What a host needs of the machine: the command, and Debian's package.
+TOOLS = {
+    "firewall": ("iptables", "iptables"),
+    "trace": ("strace", "strace"),
+    "tool:getent": ("getent", "libc-bin"),
+    "tool:ip": ("ip", "iproute2"),
+    "tool:lsof": ("lsof", "lsof"),
+    "tool:netstat": ("netstat", "net-tools"),
+    "tool:ping": ("ping", "iputils-ping"),
+    "tool:ss": ("ss", "iproute2"),
+}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IPV6 = Path("/proc/sys/net/ipv6")
 PROC = Path("/proc")
@@ -48,7 +58,9 @@ class NamespacesEngine:
         }
         if not IPV6.is_dir():
             lacks["ipv6"] = "the kernel was started without IPv6"
-        return Capabilities(CAPABILITIES - lacks.keys(), lacks, {"engine": self.name, "kernel": platform.release()})
+        return Capabilities(
+            (ALWAYS | TOOLS.keys()) - lacks.keys(), lacks, {"engine": self.name, "kernel": platform.release()}
+        )
 
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """Any of the pool will do: no run sees another's networks."""

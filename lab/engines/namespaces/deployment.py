@@ -35,6 +35,10 @@ MODULES = (
 )
 MARK = "socket-lab-run="
 END_SECONDS = 10
+SYSTEM = Path("/proc/sys")
+MASKED = (
+    "in a container, /proc must not be masked (with Docker: --security-opt systempaths=unconfined); else use Docker"
+)
 PARALLEL = 16
 
 
@@ -188,7 +192,8 @@ def trouble(told: Mapping[str, Any]) -> EngineError | MissingCapability:
         return MissingCapability(f"the kernel has no sysctl {words} that a host may set, and one needs it")
     if kind == "user-namespace":
         return EngineError(f"no user namespace for an unprivileged user: {words}; {remedy()}")
-    return EngineError(f"the hosts could not be made: {words}")
+    remedies = {"root": "run it as an ordinary user", "mount": MASKED if number == errno.EPERM else ""}
+    return EngineError("; ".join(filter(None, [f"the hosts could not be made: {words}", remedies.get(kind)])))
 
 
 def remedy() -> str:
@@ -199,9 +204,9 @@ def remedy() -> str:
         ("user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"),
     ):
         with contextlib.suppress(OSError):
-            if Path("/proc/sys", path).read_text().strip() == bad:
+            if (SYSTEM / path).read_text().strip() == bad:
                 return f"as root: {words}"
-    return "in a container, it must allow them (seccomp, AppArmor); else use Docker"
+    return "a container must allow it (Docker: --security-opt seccomp=unconfined, apparmor=unconfined); or use Docker"
 
 
 def _host(plan: Plan, host: PlannedHost, descriptors: tuple[int, int]) -> dict[str, Any]:

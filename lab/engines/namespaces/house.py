@@ -54,7 +54,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Trouble(Exception):
-    """What could not be made; `kind` is user-namespace, mount, network, sysctl or host."""
+    """What could not be made; `kind` is root, user-namespace, mount, network, sysctl or host."""
 
     def __init__(self, kind: str, words: str, number: int = 0) -> None:
         super().__init__(words)
@@ -142,16 +142,26 @@ def hold() -> None:
 def enter() -> None:
     """A user namespace in which one unprivileged user is root, and the others that are made with it."""
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+        step_down()
     user, group = os.geteuid(), os.getegid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
     call("user-namespace", "unshare", flags)
     write("/proc/self/setgroups", "deny")
     write("/proc/self/uid_map", f"0 {user} 1")
     write("/proc/self/gid_map", f"0 {group} 1")
+
+
+def step_down() -> None:
+    """Root becomes nobody. Where a user namespace has root alone, that must be an unprivileged user outside of it."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        users = [[int(number) for number in line.split()] for line in file]
+    if any(first <= NOBODY < first + count for first, _, count in users):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    elif any(first == outside == 0 for first, outside, _ in users):
+        raise Trouble("root", "this is root in a user namespace that has no other user to become")
 
 
 def make(spec: Spec) -> dict[str, int]:
