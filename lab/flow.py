@@ -23,6 +23,7 @@ from lab.remote import Remote
 from lab.runner import run
 from lab.runs import Run, load_case, load_plan, new_run, skip_reason
 from lab.scenario import Case, Scenario
+from lab.slots import Slot, Slots
 
 # What the engine must be asked first is not held up by imports in another thread.
 HEAD_START_SECONDS = 0.05
@@ -89,7 +90,7 @@ def open_session(engine: str, keep: bool, time_scale: float) -> Iterator[Session
             yield Session(opened, capabilities, saved, swept, keep, time_scale)
 
 
-def run_case(session: Session, job: Job, turn: "Turn") -> Report:
+def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
     """The flow. Facts are saved before they are judged; what the engine lacks makes the case SKIPPED."""
     scenario, case, engine = job.scenario, job.case, session.engine
     avoid: set[str] = set()
@@ -101,7 +102,7 @@ def run_case(session: Session, job: Job, turn: "Turn") -> Report:
         try:
             _refuse_what_is_missing(plan, session.capabilities)
             with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
-                history = run(plan, deployment, session.versions, turn)
+                history = run(plan, deployment, session.versions, turn, slot.waiting)
                 _refuse_what_is_unmodelled(history)
                 session.go_on()
                 folder = session.saved.save(plan, history)
@@ -149,15 +150,17 @@ def _watched(session: Session, deployment: Deployment) -> Iterator[None]:
 def run_jobs(
     session: Session, jobs: Sequence[Job], make_audience: Callable[[], Audience], side_by_side: int
 ) -> list[Report]:
-    """The reports in the jobs' order. The first error that is no case's own ends the run; so does an interrupt. The
-    audience, whose libraries are heavy, is made while the first hosts come up."""
+    """The reports in the jobs' order; so many jobs are at work at once, and more where some only wait. The first error
+    that is no case's own ends the run; so does an interrupt. The audience, whose libraries are heavy, is made while the
+    first hosts come up."""
     turns = [Turn(first) for first in _firsts(jobs)]
     futures: list[Future[Report]] = []
     reports: list[Report] = []
-    with ThreadPoolExecutor(side_by_side, thread_name_prefix="case") as pool:
+    slots = Slots(side_by_side)
+    with ThreadPoolExecutor(slots.most, thread_name_prefix="case") as pool:
         try:
             for job, turn in zip(jobs, turns, strict=True):
-                futures.append(pool.submit(_unless_interrupted, session, job, turn))
+                futures.append(pool.submit(_unless_interrupted, session, job, turn, slots))
             wait(futures, HEAD_START_SECONDS, FIRST_COMPLETED)
             audience = make_audience()
             for item in session.swept:
@@ -179,9 +182,10 @@ def _firsts(jobs: Iterable[Job]) -> list[bool]:
     return [index == 0 or names[index - 1] != name for index, name in enumerate(names)]
 
 
-def _unless_interrupted(session: Session, job: Job, turn: "Turn") -> Report:
-    session.go_on()
-    return run_case(session, job, turn)
+def _unless_interrupted(session: Session, job: Job, turn: "Turn", slots: Slots) -> Report:
+    with slots.one() as slot:
+        session.go_on()
+        return run_case(session, job, turn, slot)
 
 
 def _end(session: Session, futures: Sequence[Future[Report]], error: BaseException) -> None:

@@ -5,7 +5,7 @@ the step expects or the deadline has passed. What the facts mean is `judge`'s to
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
 from lab.calls import parse_call
@@ -18,6 +18,8 @@ from lab.model import firewall_rule
 from lab.patterns import seconds
 from lab.plan import Plan, PlannedStep
 from lab.remote import Remote
+
+Waiting = Callable[[], AbstractContextManager[object]]
 
 SETTLE_SECONDS = 2.0
 POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
@@ -39,15 +41,23 @@ class StepProblem(Exception):
     """A step could not be done; what follows it cannot be judged."""
 
 
-def run(plan: Plan, deployment: Deployment, versions: Mapping[str, str], listener: Listener) -> History:
-    """Every step in order, to the last one or to the first that could not be done: its problem is noted."""
-    return _Run(plan, deployment, versions).whole(listener)
+def run(
+    plan: Plan,
+    deployment: Deployment,
+    versions: Mapping[str, str],
+    listener: Listener,
+    waiting: Waiting = nullcontext,
+) -> History:
+    """Every step in order, to the last one or to the first that could not be done: its problem is noted. `waiting` is
+    entered while the hosts act, and the lab only waits for them."""
+    return _Run(plan, deployment, versions, waiting).whole(listener)
 
 
 class _Run:
-    def __init__(self, plan: Plan, deployment: Deployment, versions: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, deployment: Deployment, versions: Mapping[str, str], waiting: Waiting) -> None:
         self.plan = plan
         self.deployment = deployment
+        self.waiting = waiting
         self.agents = deployment.agents
         self.notes: list[Observation] = []
         for what, text in versions.items():
@@ -77,7 +87,8 @@ class _Run:
         """Do it and look; False where it could not be done."""
         self._note(planned.step.host, "step-begin", planned.number)
         try:
-            ACTS[planned.step.action](self, planned)
+            with self.waiting():
+                ACTS[planned.step.action](self, planned)
             self._observe(planned)
             self._show(planned)
         except (StepProblem, HostError) as problem:

@@ -19,6 +19,7 @@ from lab.judge import Report, skipped
 from lab.plan import make_plan
 from lab.runs import load_case, new_run, skip_reason
 from lab.scenario import scenario_of
+from lab.slots import Slot
 from lab.source import parse
 
 SCENARIO = """\
@@ -161,7 +162,7 @@ def test_what_the_engine_lacks_makes_a_case_skipped_before_anything_is_made() ->
     assert audience.told[-1] == "SKIPPED T.good"
 
 
-def replaced(monkeypatch: pytest.MonkeyPatch, run_case: Callable[[Session, Job, Turn], Report]) -> None:
+def replaced(monkeypatch: pytest.MonkeyPatch, run_case: Callable[[Session, Job, Turn, Slot], Report]) -> None:
     monkeypatch.setattr(flow, "run_case", run_case)
 
 
@@ -175,7 +176,7 @@ def test_the_first_error_ends_the_run_and_nothing_begins_after_it(
 ) -> None:
     begun = []
 
-    def run_case(session: Session, job: Job, turn: Turn) -> Report:
+    def run_case(session: Session, job: Job, turn: Turn, slot: Slot) -> Report:
         begun.append(job.case.name)
         if job.case.name == "bad":
             raise error
@@ -193,7 +194,7 @@ def test_the_first_error_ends_the_run_and_nothing_begins_after_it(
 def test_an_interrupt_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     running = threading.Event()
 
-    def run_case(session: Session, job: Job, turn: Turn) -> Report:
+    def run_case(session: Session, job: Job, turn: Turn, slot: Slot) -> Report:
         if job.case.name == "good":
             assert running.wait(10)
             raise KeyboardInterrupt
@@ -211,7 +212,7 @@ def test_an_audience_that_cannot_be_made_ends_the_run(monkeypatch: pytest.Monkey
     def nobody() -> Audience:
         raise OSError("no terminal")
 
-    replaced(monkeypatch, lambda session, job, turn: passed(job))
+    replaced(monkeypatch, lambda session, job, turn, slot: passed(job))
     with session() as opened, pytest.raises(OSError, match="no terminal"):
         run_jobs(opened, jobs(), nobody, 2)
 
