@@ -9,9 +9,7 @@ exit code is 3.
 import sys
 import tempfile
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
-from types import SimpleNamespace
 
 from lab import remote
 from lab.cli import main
@@ -31,7 +29,7 @@ LEFT_OUT = (
 
 def copy(folder: Path, changes: Iterable[tuple[str, str, str]]) -> None:
     """Put the agent's modules there, changed; each place must be found once."""
-    texts = {name: resources.files("lab.agent").joinpath(f"{name}.py").read_text("utf-8") for name in remote.MODULES}
+    texts = {name: (remote.AGENT / f"{name}.py").read_text("utf-8") for name in remote.MODULES}
     for name, old, new in changes:
         if texts[name].count(old) != 1:
             sys.exit(f"expected {old!r} once in lab/agent/{name}.py, observed it {texts[name].count(old)} times")
@@ -43,5 +41,5 @@ def copy(folder: Path, changes: Iterable[tuple[str, str, str]]) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         copy(Path(place), {"with": (), "without": LEFT_OUT}[sys.argv.pop(1)])
-        remote.resources = SimpleNamespace(files=lambda package: Path(place))
+        remote.AGENT = Path(place)
         main()

@@ -174,6 +174,7 @@ def _make(house: "subprocess.Popen[bytes]", plan: Plan, descriptors: Mapping[str
     with contextlib.suppress(BrokenPipeError):
         house.stdin.write(json.dumps(spec).encode() + b"\n")
         house.stdin.flush()
+    agent_source()  # kept: who needs it finds it made
     answer = house.stdout.readline()
     if not answer:
         raise EngineError(f"the hosts could not be made: their house ended with {house.wait(END_SECONDS)}")
