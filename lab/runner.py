@@ -49,7 +49,7 @@ def run(
     waiting: Waiting = nullcontext,
 ) -> History:
     """Every step in order, to the last one or to the first that could not be done: its problem is noted. `waiting` is
-    entered while the hosts act, and the lab only waits for them."""
+    entered for each step: what lasts there is a wait for the hosts, or for what settles on them."""
     return _Run(plan, deployment, versions, waiting).whole(listener)
 
 
@@ -89,7 +89,7 @@ class _Run:
         try:
             with self.waiting():
                 ACTS[planned.step.action](self, planned)
-            self._observe(planned)
+                self._observe(planned)
             self._show(planned)
         except (StepProblem, HostError) as problem:
             self._note(planned.step.host, "problem", planned.number, str(problem))
