@@ -70,7 +70,6 @@ class Tap:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        self._markers = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._batch = Batch()
         self._done = Batch()
         self._awaited = b""
@@ -101,7 +100,7 @@ class Tap:
         self._marked.clear()
         until = time.time_ns()
         _pass_backlogs()
-        self._markers.sendto(marker, ("lo", MARKER))
+        self._socket.sendto(marker, ("lo", MARKER))
         if not self._marked.wait(PATIENCE):
             raise Refused(f"the tap did not read its own marker on lo within {PATIENCE} s; is lo up?")
         return until, self._done

@@ -88,7 +88,7 @@ class NamespacesEngine:
         """End what the named run has; dead runs leave nothing."""
         from lab.engines.namespaces.deployment import kill
 
-        ended = tuple(item for item in self.leftovers() if run is not None and item.run == run)
+        ended = tuple(item for item in self.leftovers() if item.run == run) if run is not None else ()
         for item in ended:
             kill(int(item.name))
         return ended
