@@ -137,7 +137,9 @@ def _interrupt(*_: object) -> NoReturn:
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write a page that shows the run, as lab report does.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at once.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at work at once."
+)
 @click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
 @click.option("--diagram/--no-diagram", default=None, help="Draw each case's sequence diagram; done for a single case.")
 @click.option(

@@ -108,7 +108,10 @@ def everything(rounds: int, environment: Environment) -> Iterator[Row]:
     """All scenarios, on both engines."""
     engines = ("namespaces", "docker")
     commands = {engine: [*RUN, "--all", "--jobs", str(JOBS), "--engine", engine] for engine in engines}
-    taken = {engine: [timed(command, environment) for _ in range(rounds)] for engine, command in commands.items()}
+    taken = {}
+    for engine, command in commands.items():
+        print(f"all scenarios run on the engine {engine} ...", file=sys.stderr, flush=True)
+        taken[engine] = [timed(command, environment) for _ in range(rounds)]
     what = f"all scenarios, --jobs {JOBS}"
     yield ratio(f"namespaces: {what}", taken["namespaces"], taken["docker"], "Docker", 1 / TIMES_FASTER)
     yield Row(f"Docker: {what}", taken["docker"])
@@ -129,7 +132,7 @@ def many_hosts() -> bool:
 def main() -> int:
     """Print the table, line by line as it is measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="of the comparisons by turns")
+    parser.add_argument("--rounds", type=int, default=5, help="of the comparisons by turns")
     parser.add_argument("--all-rounds", type=int, default=1, help="of all scenarios; 0 leaves them out")
     asked = parser.parse_args()
     with closing(DockerEngine()) as engine:

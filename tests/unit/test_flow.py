@@ -208,6 +208,36 @@ def test_an_interrupt_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         run_jobs(opened, jobs(), Audience, 2)
 
 
+def test_cases_that_only_wait_let_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    third_began = threading.Event()
+
+    def run_case(session: Session, job: Job, turn: Turn, slot: Slot) -> Report:
+        if job.case.name == "third":
+            third_began.set()
+        with slot.waiting():
+            assert third_began.wait(10)
+        return passed(job)
+
+    replaced(monkeypatch, run_case)
+    with session() as opened:
+        assert len(run_jobs(opened, jobs(), Audience, 2)) == 3
+
+
+def test_every_step_is_a_wait_for_its_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[bool] = []
+
+    @contextmanager
+    def waiting(slot: Slot) -> Iterator[None]:
+        inside.append(True)
+        yield
+        inside.append(False)
+
+    monkeypatch.setattr(Slot, "waiting", waiting)
+    with session() as opened:
+        run_jobs(opened, jobs()[:1], Audience, 1)
+    assert inside == [True, False] * 2  # it has two steps
+
+
 def test_an_audience_that_cannot_be_made_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> Audience:
         raise OSError("no terminal")
