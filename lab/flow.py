@@ -102,6 +102,7 @@ def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
         try:
             _refuse_what_is_missing(plan, session.capabilities)
             with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
+                _refuse_links_that_cannot_be_impaired(plan, deployment)
                 history = run(plan, deployment, session.versions, turn, slot.waiting)
                 _refuse_what_is_unmodelled(history)
                 session.go_on()
@@ -132,6 +133,14 @@ def _refuse_what_is_unmodelled(history: History) -> None:
     """An engine without a real kernel may find out late that it cannot follow."""
     if beyond := [note.text for note in history.all(Note) if note.what == "unmodelled"]:
         raise MissingCapability(beyond[0])
+
+
+def _refuse_links_that_cannot_be_impaired(plan: Plan, deployment: Deployment) -> None:
+    """Only a host can tell: the queue for packets is its own kernel's, and not the machine's business."""
+    if "impair" in plan.needs:
+        reasons = [f"{name}: {reason}" for name, agent in deployment.agents.items() if (reason := agent.impairable())]
+        if reasons:
+            raise MissingCapability("; ".join(reasons))
 
 
 @contextmanager

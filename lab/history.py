@@ -179,6 +179,17 @@ class Exit(Observation):
 
 
 @dataclass(frozen=True)
+class Fate(Observation):
+    """What became of a packet of an impaired link, the `number`-th of those that were meant: `effects` are words out of
+    lost overflowed delayed duplicated reordered, none where it passed. `packet.outgoing` is the link's direction."""
+
+    kind: ClassVar[str] = "fate"
+    number: int
+    effects: tuple[str, ...]
+    packet: Packet
+
+
+@dataclass(frozen=True)
 class Note(Observation):
     """What the runner did or could not do: `what` is step-begin, step-end, trace, truncated, problem, kernel, …"""
 
@@ -189,7 +200,7 @@ class Note(Observation):
 
 
 KINDS: dict[str, type[Observation]] = {
-    cls.kind: cls for cls in (Call, Packet, Tap, Sockets, SocketSeen, View, Counters, Output, Exit, Note)
+    cls.kind: cls for cls in (Call, Packet, Tap, Sockets, SocketSeen, View, Counters, Output, Exit, Fate, Note)
 }
 WRAPPERS = {"bytes", "tuple", "dict"}
 T = TypeVar("T", bound=Observation)
@@ -251,6 +262,8 @@ def _observation(raw: dict[str, Any]) -> Observation:
         values["rows"] = tuple(SocketRow(**row) for row in values["rows"])
     elif cls is SocketSeen:
         values["row"] = SocketRow(**values["row"])
+    elif cls is Fate:
+        values["packet"] = Packet(**values["packet"])
     if type(values["time"]) is not int:
         raise TypeError(f"expected a time in nanoseconds, observed {values['time']!r}")
     unknown = values.keys() - {item.name for item in fields(cls)}

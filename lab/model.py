@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from lab import patterns
+from lab import impairments, patterns
 from lab.calls import parse_call
 from lab.patterns import amount, seconds
 
@@ -18,9 +18,9 @@ MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
 TALKING_TOOLS = ("ping", "getent")  # those whose own calls are of interest; the others only look
-ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link", "sysctl")
+ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link", "sysctl", "impair")
 
-GUARD_TABLE = "security"
+GUARD_TABLE, IMPAIRED_TABLE = "security", "mangle"
 _RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
 _RULE_COMMANDS = frozenset("-A -I -D -R -P -F -N -X -Z --append --insert --delete --replace --policy --flush".split())
 
@@ -107,6 +107,13 @@ Packets = Annotated[str, _form(patterns.packets), Field(json_schema_extra=_order
 CallKind = Annotated[str, _form(patterns.call), Field(json_schema_extra=_pattern(patterns.CALL))]
 Calls = Annotated[str, _form(patterns.calls), Field(json_schema_extra=_ordered(patterns.CALL))]
 States = Annotated[str, _form(patterns.states), Field(json_schema_extra=_pattern(patterns.STATES_FORM))]
+Which = Annotated[
+    Annotated[str, Field(json_schema_extra=_pattern(impairments.WHICH))]
+    | Annotated[tuple[int, ...], Field(strict=False, min_length=1)],
+    BeforeValidator(_checked(impairments.which)),
+]
+Rate = Annotated[str, _form(impairments.rate), Field(json_schema_extra=_pattern(impairments.RATE))]
+Capacity = Annotated[str, _form(impairments.capacity), Field(json_schema_extra=_pattern(impairments.CAPACITY))]
 Argv = Annotated[tuple[str | int, ...], Field(strict=False, min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[
@@ -119,6 +126,9 @@ Views = Annotated[
     BeforeValidator(_one_or_many, json_schema_input_type=ViewName | tuple[ViewName, ...]),
 ]
 Outcomes = Literal["accepted", "refused", "reset", "timed-out", "unreachable", "prohibited"]
+
+
+Effect = Literal["lost", "overflowed", "delayed", "duplicated", "reordered", "passed"]
 
 
 class Model(BaseModel):
@@ -140,6 +150,53 @@ class Host(Model):
     router: bool = Field(False, description="forward between its networks; the other hosts get routes through it")
     routes: Literal["auto", "none"] = Field("auto", description="none: no routes through routers")
     sysctls: dict[Sysctl, int | str] = Field({}, description="kernel settings of this host, set at its creation")
+
+
+class PacketChoice(Model):
+    """Which packets are meant; those that find IPv6's neighbours never are."""
+
+    protocol: Literal["tcp", "udp", "icmp"] | None = None
+    port: Annotated[Port | None, Field(description="they come from, or go to")] = None
+    data: bool | None = Field(None, description="only those that carry data, or that carry none")
+
+
+class Impairment(Model):
+    """A link of one host made worse, from the step on; another `impair` of the same direction replaces it."""
+
+    network: Annotated[Name, Field(description="a network's name, or lo")]
+    direction: Literal["in", "out"] = Field(
+        "in", description="in: the host's tap has seen what is lost; out: it never was on the wire"
+    )
+    of: PacketChoice | None = Field(None, description="the packets that are meant and counted; all unless said")
+    none: Literal[True] | None = Field(None, description="make both directions as good as before")
+    lose: Annotated[Which | None, Field(description='"every 3", "every 3 from 2", [2, 5], "30 %", all')] = None
+    duplicate: Annotated[Which | None, Field(description="the same, with direction: out")] = None
+    reorder: Annotated[int, Field(ge=2, le=64)] | None = Field(
+        None, description="each so many packets in reverse; an unfinished group waits for half a second"
+    )
+    delay: Duration | None = Field(None, description="each packet is held so long")
+    jitter: Duration | None = Field(None, description="so much more or less than the delay, by the seed")
+    rate: Annotated[Rate | None, Field(description="how fast packets are sent, as in 80 kbit/s")] = None
+    queue: Annotated[Capacity | None, Field(description="how much may wait to be sent, as in 4 packets")] = None
+    seed: Annotated[int, Field(ge=0)] | None = Field(None, description="decides what is by lot; 1 unless said")
+
+    def badness(self) -> dict[str, Any]:
+        """What is said of how bad it is, and of which packets."""
+        return self.model_dump(exclude_none=True, exclude={"network", "direction", "none"})
+
+    @property
+    def text(self) -> str:
+        """`lan in: lose every 3 of udp port 65432`."""
+        if self.none:
+            return f"{self.network}: none"
+        said = self.badness()
+        of = " ".join(f"{key} {value}" if key != "protocol" else value for key, value in said.pop("of", {}).items())
+        words = ", ".join(f"{key} {_words(value)}" for key, value in said.items())
+        return f"{self.network} {self.direction}: {words}" + f" of {of}" * bool(of)
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 class TextExpectation(Model):
@@ -229,6 +286,9 @@ class Expectation(Model):
     counters: Annotated[dict[str, Amount], Field(min_length=1)] | None = Field(
         None, description="growth since the case's start, as nstat names them"
     )
+    impaired: Annotated[dict[Effect, Amount], Field(min_length=1)] | None = Field(
+        None, description="how many packets of impaired links were lost, …, since the case's start"
+    )
     interface: Annotated[Names | None, Field(description="lo or networks: where the attempts' packets were seen")] = (
         None
     )
@@ -263,6 +323,9 @@ class Step(Model):
     )
     sysctl: Annotated[dict[Sysctl, int | str], Field(min_length=1)] | None = Field(
         None, description="kernel settings of this host, changed while it runs"
+    )
+    impair: Annotated[Impairment | None, Field(description="a link made worse: it loses, holds, copies, … packets")] = (
+        None
     )
     as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
     only: Annotated[Names, Field(description="the cases that have this step")] = ()

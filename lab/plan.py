@@ -79,6 +79,8 @@ class PlannedStep(Model):
         if step.action == "observe":
             return f"{step.host}: observe" if step.expect else f"{step.host}: show {', '.join(step.show)}"
         value = getattr(step, step.action)
+        if step.impair:
+            value = step.impair.text
         if isinstance(value, tuple):
             value = shlex.join(map(str, value))
         elif isinstance(value, dict):
@@ -226,7 +228,7 @@ def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> 
         needs.add("trace")
     words = {str(argv[0]) for item in steps if (argv := item.step.start or item.step.run)}
     needs |= {f"tool:{name}" for name in words & {*TOOLS}}
-    needs |= {item.step.action for item in steps} & {"firewall", "link", "sysctl"}
+    needs |= {item.step.action for item in steps} & {"firewall", "impair", "link", "sysctl"}
     return tuple(sorted(needs))
 
 

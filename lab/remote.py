@@ -25,6 +25,7 @@ from lab.history import (
     Call,
     Counters,
     Exit,
+    Fate,
     Note,
     Observation,
     Output,
@@ -39,7 +40,9 @@ from lab.history import (
 if TYPE_CHECKING:
     from lab.plan import PlannedHost
 
-MODULES = "wire tasks children blocked sockets programs netlink tap tables watch net views main".split()
+MODULES = (
+    "wire tasks children blocked sockets programs netlink tap tables watch fates nfqueue impair net views main".split()
+)
 AGENT = Path(__file__).parent / "agent"
 ANSWER_TIME = 15.0
 
@@ -227,6 +230,18 @@ class Remote:
         """Change a setting of the host's network; HostError says what the kernel has against it."""
         self.request("sysctl", key=key, value=value)
 
+    def impairable(self) -> str:
+        """Why this host's links cannot be impaired; empty where they can."""
+        return str(self.request("impairable")["lacks"])
+
+    def impair(self, network: str, direction: str, orders: Mapping[str, Any]) -> None:
+        """Make a link worse, as `lab.impairments.orders` says it."""
+        self.request("impair", network=network, direction=direction, orders=dict(orders))
+
+    def repair(self, network: str) -> None:
+        """Make a link as good as before."""
+        self.request("repair", network=network)
+
     def stay(self) -> None:
         """Let the agent, and all that it runs, go on when its pipe ends."""
         self.request("stay")
@@ -329,6 +344,8 @@ class Remote:
             return [self._packet(*frame) for frame in message["frames"]]
         if kind == "output":
             return [Output(self.host, **message | {"data": b64decode(message["data"])})]
+        if kind == "fate":
+            return [self._fate(**message)]
         return [{"exit": Exit, "note": Note}[kind](self.host, **message)]
 
     def _call(self, message: dict[str, Any]) -> Call:
@@ -346,6 +363,14 @@ class Remote:
         interface = self._networks.get(index, f"interface-{index}")
         frame = b64decode(data)
         return packets.decode(frame, host=self.host, time=when, interface=interface, outgoing=outgoing, size=size)
+
+    def _fate(
+        self, time: int, network: str, outgoing: bool, number: int, effects: Sequence[str], size: int, data: str
+    ) -> Fate:
+        packet = b64decode(data)
+        frame = bytes(12) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
+        fields: dict[str, Any] = {"host": self.host, "time": time, "interface": network, "outgoing": outgoing}
+        return Fate(self.host, time, number, tuple(effects), packets.decode(frame, size=14 + size, **fields))
 
     def _decoded(self, step: int, trace: _Trace) -> tuple[Observation, ...]:
         """Decoded anew when lines were added: a call may end long after it began."""

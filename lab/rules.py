@@ -12,7 +12,7 @@ from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.decode.packets import DETAILS, NUMBERED
 from lab.errors import did_you_mean
-from lab.model import TALKING_TOOLS, TOOLS, Expectation, Host, Step
+from lab.model import IMPAIRED_TABLE, TALKING_TOOLS, TOOLS, Expectation, Host, Step, firewall_rule
 from lab.source import Path_
 
 SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
@@ -41,10 +41,12 @@ class Rules:
         self._sockets: dict[str, set[str]] = {name: set() for name in hosts}
         self._pending: dict[str, Numbered] = {}
         self._joined: set[str] = set()
+        self._impaired = False
         self._started: dict[str, set[str]] = {name: set() for name in hosts}
 
     def hold(self, steps: Sequence[Numbered]) -> None:
         """Tell what does not."""
+        self._impaired = any(item.step.impair for item in steps)
         for item in steps:
             if self._is_host(item, ("host",), item.step.host):
                 getattr(self, f"_{item.step.action}", self._nothing)(item)
@@ -109,6 +111,33 @@ class Rules:
     def _link(self, item: Numbered) -> None:
         for network in item.step.link or {}:
             self._is_interface(item, ("link", network), network, item.step.host)
+
+    def _impair(self, item: Numbered) -> None:
+        impair = item.step.impair
+        assert impair is not None
+        self._is_interface(item, ("impair", "network"), impair.network, item.step.host, "lo")
+        bad = impair.badness().keys() - {"of", "seed"}
+        for key, needed in (("jitter", "delay"), ("queue", "rate")):
+            if key in bad and needed not in bad:
+                self._tell(item, ("impair", key), f"expected {key} with {needed}")
+        if impair.none and (impair.badness() or "direction" in impair.model_fields_set):
+            self._tell(
+                item, ("impair", "none"), "expected none with nothing but the network: both directions are meant"
+            )
+        elif not impair.none and not bad - {"jitter", "queue"}:
+            words = (
+                "expected what makes it worse (lose, duplicate, reorder, delay, rate), or none: true; observed nothing"
+            )
+            self._tell(item, ("impair",), words)
+        if "duplicate" in bad and impair.direction == "in":
+            words = "expected direction: out with duplicate; a packet can only be sent twice where it is sent"
+            self._tell(item, ("impair", "duplicate"), words)
+
+    def _firewall(self, item: Numbered) -> None:
+        words = firewall_rule(item.step.firewall or "")
+        if self._impaired and any(word.rpartition("=")[2] == IMPAIRED_TABLE for word in words):
+            text = f"expected another table: {IMPAIRED_TABLE} is where this case's impaired links are"
+            self._tell(item, ("firewall",), text)
 
     def _as(self, item: Numbered) -> None:
         step, name = item.step, item.step.as_

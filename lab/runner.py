@@ -13,6 +13,7 @@ from lab.checks.base import Outcome
 from lab.engines.base import Deployment
 from lab.errors import HostError
 from lab.history import Exit, History, Note, Observation
+from lab.impairments import orders
 from lab.judge import StepReport, judge_step
 from lab.model import firewall_rule
 from lab.patterns import seconds
@@ -26,7 +27,9 @@ POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
 GRACE_SECONDS = 1.0
 NAP_SECONDS = 0.25
 # What may come true a moment after its cause; the rest is over when the step is, but for a program left running.
-SETTLING = frozenset({"listening", "packets", "sockets", "states", "counters", "stdout", "stderr", "peer", "local"})
+SETTLING = frozenset(
+    {"listening", "packets", "sockets", "states", "counters", "impaired", "stdout", "stderr", "peer", "local"}
+)
 
 
 class Listener(Protocol):
@@ -234,6 +237,15 @@ class _Run:
         for key, value in (planned.step.sysctl or {}).items():
             self._agent(planned).sysctl(key, str(value))
 
+    def _impair(self, planned: PlannedStep) -> None:
+        impair = planned.step.impair
+        assert impair is not None
+        if impair.none:
+            self._agent(planned).repair(impair.network)
+        else:
+            self._agent(planned).impair(impair.network, impair.direction, orders(impair.badness()))
+        self._note(planned.step.host, "impaired", planned.number, impair.text)
+
     def _nothing(self, planned: PlannedStep) -> None:
         """A bare `expect` acts on nothing."""
 
@@ -252,5 +264,6 @@ ACTS: dict[str, Callable[[_Run, PlannedStep], None]] = {
     "firewall": _Run._firewall,
     "link": _Run._link,
     "sysctl": _Run._sysctl,
+    "impair": _Run._impair,
     "observe": _Run._nothing,
 }

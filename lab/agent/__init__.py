@@ -24,6 +24,10 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
     counters                                              time, netstat, snmp, snmp6 (text of /proc/net)
     firewall   argv                                       code, output
     link       network, state                             (addresses and routes are put back after `up`)
+    impairable                                            lacks: why links cannot be impaired, or empty; from then on
+                                                          interfaces carry no segments that are yet to be cut
+    impair     network, direction, orders                 (what is said replaces what was said before; see `fates`)
+    repair     network                                    (both directions)
     stay                                                  (it goes on when its input ends, until it is told by a signal)
 
     event      carries
@@ -35,6 +39,8 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
     frames     frames [[time, interface index, outgoing, size, base64 of the captured part]]
     sockets    time, rows, gone [id]                      what changed of the socket table since the last reading, which
                                                           ended then: rows as tables above, gone by their cookies
+    fate       time, network, outgoing, number, effects   what became of a packet of an impaired link: lost, overflowed,
+               size, data (base64, its beginning)         delayed, duplicated, reordered, or none of these
     note       what, text, time, step                     truncated output, a trace that failed, …
 
 Times are nanoseconds since the epoch; timeouts seconds. Bytes, tuples and socket constants inside of arguments and

@@ -14,6 +14,7 @@ import time
 
 from . import tables
 from .children import Children, find
+from .impair import Impairments
 from .net import Network
 from .programs import Program
 from .sockets import Call, Sockets
@@ -42,6 +43,7 @@ class Agent:
         self._workers = Workers()
         self._children = Children()
         self._network = Network(self._children)
+        self._impairments = Impairments(wire, self._network.tables)
         self._sockets = Sockets()
         self._watcher: Watcher | None = None
         self._tap: Tap | None = None
@@ -57,6 +59,9 @@ class Agent:
             "firewall": self._network.firewall,
             "link": self._link,
             "sysctl": self._sysctl,
+            "impairable": self._impairable,
+            "impair": self._impair,
+            "repair": self._repair,
             "view": self._view,
             "stay": self._stay,
         }
@@ -117,6 +122,7 @@ class Agent:
     def _drain(self) -> dict[str, Any]:
         if self._tap is None or self._watcher is None:
             raise Refused("the tap does not run yet: ask for `configure` first")
+        self._impairments.settle()
         drained = self._tap.drain()
         self._watcher.look()
         return drained
@@ -157,6 +163,18 @@ class Agent:
 
     def _sysctl(self, key: str, value: str) -> dict[str, Any]:
         self._network.sysctl(key, value)
+        return {}
+
+    def _impairable(self) -> dict[str, Any]:
+        self._network.cut_at_once()
+        return {"lacks": self._impairments.lacks()}
+
+    def _impair(self, network: str, direction: str, orders: dict[str, Any]) -> dict[str, Any]:
+        self._impairments.impair(network, self._network.device(network), direction, orders)
+        return {}
+
+    def _repair(self, network: str) -> dict[str, Any]:
+        self._impairments.repair(network)
         return {}
 
     def _stay(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ LINK, ADDRESS, ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct
 UP, RUNNING = 0x1, 0x40
 MAIN, STATIC, UNICAST, UNREACHABLE = 254, 4, 1, 7
 LO = 1
+MAX_SEGMENTS = 40  # IFLA_GSO_MAX_SEGS
 LINK_LOCAL = socket.inet_pton(socket.AF_INET6, "fe80::")
 NO_DAD, TENTATIVE, NO_PREFIX_ROUTE = 0x02, 0x40, 0x200
 EVERYWHERE = 0  # the scope of an address that is no link-local one
@@ -98,14 +99,28 @@ class Network:
         except OSError as error:
             raise Refused(f"the kernel does not set {key} to {value!r}: {error.strerror}") from error
 
+    def device(self, network: str) -> str:
+        """The name of the interface on a network, or of loopback."""
+        if network != "lo" and network not in self._devices:
+            raise Refused(f"expected lo or one of {', '.join(self._devices)}, observed {network}")
+        return "lo" if network == "lo" else self._devices[network][1]
+
+    @staticmethod
+    def cut_at_once() -> None:
+        """Have no interface carry segments that are yet to be cut: the tap sees what a real wire would carry."""
+        for index, _ in socket.if_nameindex():
+            with _but(errno.EINVAL, errno.EOPNOTSUPP):
+                netlink.order(NEW_LINK, 0, LINK.pack(0, 0, index, 0, 0) + attribute(MAX_SEGMENTS, struct.pack("=I", 1)))
+
     def firewall(self, argv: Sequence[str]) -> dict[str, Any]:
         """An iptables or ip6tables command; its status and what it said."""
         if not argv or argv[0] not in ("iptables", "ip6tables"):
             raise Refused(f"expected iptables or ip6tables, observed {' '.join(argv)!r}")
-        code, output = self._tables([argv[0], "-w", "5", *argv[1:]])
+        code, output = self.tables([argv[0], "-w", "5", *argv[1:]])
         return {"code": code, "output": output}
 
-    def _tables(self, argv: list[str]) -> tuple[int, str]:
+    def tables(self, argv: list[str]) -> tuple[int, str]:
+        """A command of iptables; its status and what it said. Refused where it is not on this host."""
         environment = {"PATH": PATH, "LANG": "C.UTF-8", "XTABLES_LOCKFILE": "/tmp/xtables.lock"}
         try:
             code, said = self._children.run(argv, environment, FIREWALL_TIME)
@@ -131,7 +146,7 @@ class Network:
             path = f"/tmp/guard-{os.getpid()}"
             with open(path, "w", encoding="ascii") as file:
                 file.write("\n".join(["*security", *rules, "COMMIT", ""]))
-            code, output = self._tables([command, "-w", "5", path])
+            code, output = self.tables([command, "-w", "5", path])
             os.unlink(path)
             if code:
                 raise Refused(f"the way to the machine cannot be closed: {command} ended with {code}: {output.strip()}")

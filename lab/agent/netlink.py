@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -15,6 +16,7 @@ ERROR, DONE = 2, 3
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 CREATE, EXCLUSIVE = 0x400, 0x200
 INTERRUPTED = 0x10
+SO_RCVBUFFORCE, SOL_NETLINK, NO_ENOBUFS = 33, 270, 5
 HEADER = struct.Struct("=IHHII")
 ATTRIBUTE = struct.Struct("=HH")
 
@@ -39,6 +41,25 @@ class Link:
     def close(self) -> None:
         """Ask no more."""
         self._socket.close()
+
+    def fileno(self) -> int:
+        """For `select`."""
+        return self._socket.fileno()
+
+    def enlarge(self, size: int) -> None:
+        """Let so many bytes wait to be received, if the system allows it; more than that is lost without an error."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        with contextlib.suppress(PermissionError):
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, size)
+        self._socket.setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
+
+    def command(self, kind: int, body: bytes) -> None:
+        """Give an order; OSError with the kernel's reason. What comes before the kernel's answer is lost."""
+        self.send(kind, REQUEST | ACK, body)
+        while True:
+            for what, _, content in messages(self.receive()):
+                if what == ERROR:
+                    return _check(content)
 
     def send(self, kind: int, flags: int, body: bytes) -> None:
         """Put a question."""

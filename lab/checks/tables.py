@@ -2,11 +2,12 @@
 
 import difflib
 import ipaddress
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
-from lab.checks.look import indices
-from lab.history import Counters, SocketRow, Sockets
+from lab.checks.look import indices, watched
+from lab.history import Counters, Fate, Note, SocketRow, Sockets
 from lab.model import ListeningExpectation, SocketChoice, SocketExpectation
 from lab.patterns import amount
 
@@ -115,6 +116,26 @@ def counters(expected: Mapping[str, int | str], seen: Seen) -> Verdict:
     grown = ((name, now.values.get(name, 0) - before.values.get(name, 0)) for name in expected)
     observed = ", ".join(f"{name} {growth:+d}" for name, growth in grown)
     return (passed if holds else failed)(text, observed, *indices(seen, [before, now]))
+
+
+@check("impaired")
+def impaired(expected: Mapping[str, int | str], seen: Seen) -> Verdict:
+    """So many packets of the host's impaired links were lost, held, … since the case's start."""
+    text = ", ".join(f"{name} {wanted}" for name, wanted in expected.items())
+    notes = [note for note in seen.history.all(Note, seen.on) if note.time <= seen.window[1]]
+    begun = next((note.time for note in notes if note.what == "impaired"), None)
+    if begun is None:
+        return could_not_tell(text, f"no link of {seen.on} was impaired before")
+    if trouble := next((note.text for note in notes if note.what == "impair"), ""):
+        return could_not_tell(text, trouble)
+    if not watched(seen, begun, None):
+        return could_not_tell(text, f"{seen.on} was not asked in this step what became of all its packets")
+    fates = [one for one in seen.history.all(Fate, seen.on) if one.time <= seen.window[1]]
+    counts = Counter(effect for one in fates for effect in one.effects or ("passed",))
+    holds = all(amount(wanted)[0] <= counts[name] <= amount(wanted)[1] for name, wanted in expected.items())
+    observed = ", ".join(f"{name} {number}" for name, number in counts.items()) or "no packet came"
+    told = [one for one in fates if expected.keys() & set(one.effects or ("passed",))]
+    return (passed if holds else failed)(text, observed, *indices(seen, told))
 
 
 def _table(seen: Seen) -> Sockets | None:

@@ -9,10 +9,10 @@ import pytest
 
 import lab
 
-ORDER = """errors source i18n guide calls patterns model template translation mistakes history decode segments
-netcalls wire tries attempts states spoken pcapng align checks addressing library rules scenario plan timeline
-folding judge transcript agent remote engines runner runs diff slots flow report schema doctor prove compose options cli
-__main__ pytest_plugin""".split()
+ORDER = """errors source i18n guide calls patterns impairments model template translation mistakes history decode
+segments netcalls wire tries attempts states spoken pcapng align checks addressing library rules scenario plan
+timeline folding judge transcript agent remote engines runner runs diff slots flow report schema doctor prove
+compose options cli __main__ pytest_plugin""".split()
 ROOT = Path(lab.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 NOT_EVERYWHERE = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}

@@ -30,6 +30,7 @@ HAS = frozenset(
     {"capture", "firewall", "ipv6", "link", "router", "sysctl", "trace", *(f"sysctl:{key}" for key in SYSCTLS)}
 )
 LACKS = {
+    "impair": "the fake engine's links are good: it models none that loses or holds packets",
     "udp": "the fake engine models TCP only",
     **{f"tool:{name}": f"the fake engine has no {name}" for name in TOOLS},
     "own-programs": "the fake engine runs the lab's own programs only",

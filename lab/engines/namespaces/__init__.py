@@ -29,6 +29,7 @@ ALWAYS = frozenset({"capture", "ipv6", "link", "router", "sysctl"})
 # What a host needs of the machine: the command, and Debian's package.
 TOOLS = {
     "firewall": ("iptables", "iptables"),
+    "impair": ("iptables", "iptables"),
     "trace": ("strace", "strace"),
     "tool:getent": ("getent", "libc-bin"),
     "tool:ip": ("ip", "iproute2"),
