@@ -92,7 +92,8 @@ class Impairments:
 
 def _rule(number: int, direction: str, device: str) -> list[str]:
     hook, option = HOOKS[direction]
-    return [hook, option, device, "-j", "NFQUEUE", "--queue-num", str(number), "--queue-bypass"]
+    no_copy = ["-m", "mark", "!", "--mark", str(nfqueue.COPY)]
+    return [hook, option, device, *no_copy, "-j", "NFQUEUE", "--queue-num", str(number), "--queue-bypass"]
 
 
 class Link:
@@ -158,11 +159,9 @@ class Link:
 
     def _take(self) -> None:
         last = self._last
-        for packet, copied in self._queue.packets():
+        for packet in self._queue.packets():
             last = packet.id
-            if copied:
-                self._queue.decide(packet.id, nfqueue.ACCEPT)
-            elif not self._fates.take(packet, time.monotonic()):
+            if not self._fates.take(packet, time.monotonic()):
                 self._queue.decide(packet.id, nfqueue.DROP)
                 self._tell(packet)
         self._go(self._fates.ripe(time.monotonic() + OVERDUE))

@@ -101,9 +101,9 @@ class Network:
 
     def device(self, network: str) -> str:
         """The name of the interface on a network, or of loopback."""
-        if network != "lo" and network not in self._devices:
-            raise Refused(f"expected lo or one of {', '.join(self._devices)}, observed {network}")
-        return "lo" if network == "lo" else self._devices[network][1]
+        if network not in self._devices:
+            raise Refused(f"expected one of {', '.join(self._devices)}, observed {network}")
+        return self._devices[network][1]
 
     @staticmethod
     def cut_at_once() -> None:

@@ -23,7 +23,7 @@ NETFILTER = 12
 PACKET, VERDICT, CONFIG = 0x300, 0x301, 0x302
 CONFIG_COMMAND, CONFIG_COPY, CONFIG_LENGTH = 1, 2, 3
 BIND, COPY_PACKET = 1, 2
-PACKET_HEADER, MARK, PAYLOAD = 1, 3, 10
+PACKET_HEADER, PAYLOAD = 1, 10
 VERDICT_HEADER = 2
 DROP, ACCEPT = 0, 1
 MOST = 1 << 16
@@ -31,7 +31,7 @@ WHOLE = 0xFFFF
 SO_MARK, SO_BINDTODEVICE = 36, 25
 RECEIVE_BUFFER = 8 << 20
 TABLE = "/proc/net/netfilter/nfnetlink_queue"
-COPY = 0x1AB  # the mark of a packet that is a copy
+COPY = 0x1AB  # the mark of a packet that is a copy: it is not put into the queue again
 
 
 class Queue:
@@ -53,13 +53,13 @@ class Queue:
         """For `select`."""
         return self._link.fileno()
 
-    def packets(self) -> Iterator[tuple[Packet, bool]]:
-        """Those that came, each with whether it is a copy; waits for one."""
+    def packets(self) -> Iterator[Packet]:
+        """Those that came; waits for one."""
         for kind, _, body in netlink.messages(self._link.receive()):
             if kind == PACKET:
                 found = attributes(body[4:])
                 (number,) = struct.unpack_from("!I", found[PACKET_HEADER])
-                yield Packet(number, found[PAYLOAD]), found.get(MARK) == struct.pack("!I", COPY)
+                yield Packet(number, found[PAYLOAD])
 
     def decide(self, id: int, verdict: int) -> None:
         """Have a packet go on, or not."""

@@ -17,6 +17,7 @@ from lab.flow import Job, Session, Turn, open_session, run_jobs, tell_again
 from lab.history import History, Packet, View
 from lab.judge import Report, skipped
 from lab.plan import make_plan
+from lab.remote import Remote
 from lab.runs import load_case, new_run, skip_reason
 from lab.scenario import scenario_of
 from lab.slots import Slot
@@ -160,6 +161,18 @@ def test_what_the_engine_lacks_makes_a_case_skipped_before_anything_is_made() ->
     assert (report.outcome, report.skipped) == (Outcome.SKIPPED, "this kernel has no such setting")
     assert again == report
     assert audience.told[-1] == "SKIPPED T.good"
+
+
+def test_what_only_a_host_can_tell_it_lacks_makes_a_case_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.engines.fake.engine.HAS", FakeEngine().capabilities().has | {"impair"})
+    reasons = iter(["", "no queue here"])
+    monkeypatch.setattr(Remote, "impairable", lambda self: next(reasons))
+    with session(FakeEngine()) as opened:
+        opened.capabilities = replace(opened.capabilities, lacks={})
+        text = SCENARIO.format(title="T") + "  - {host: server, impair: {network: lan, lose: all}}\n"
+        found = scenario_of(parse(text.encode(), "T.yaml"), Path("nowhere/T.yaml"))
+        (report,) = run_jobs(opened, [Job(found, found.cases[0])], Audience, 1)
+    assert (report.outcome, report.skipped) == (Outcome.SKIPPED, "client: no queue here")
 
 
 def replaced(monkeypatch: pytest.MonkeyPatch, run_case: Callable[[Session, Job, Turn, Slot], Report]) -> None:

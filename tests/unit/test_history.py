@@ -12,6 +12,7 @@ from lab.history import (
     Call,
     Counters,
     Exit,
+    Fate,
     History,
     Note,
     Observation,
@@ -57,6 +58,7 @@ OBSERVATION: st.SearchStrategy[Observation] = st.one_of(
     st.builds(Sockets, TEXT, TIME, NUMBER, st.lists(ROW, max_size=2).map(tuple)),
     st.builds(SocketSeen, TEXT, TIME, NUMBER, ROW, st.booleans()),
     st.builds(View, TEXT, TIME, NUMBER, TEXT, NUMBER, st.binary(max_size=9)),
+    st.builds(Fate, TEXT, TIME, NUMBER, st.tuples(TEXT), PACKET),
     st.builds(Counters, TEXT, TIME, NUMBER, st.dictionaries(TEXT, NUMBER, max_size=2)),
     st.builds(Output, TEXT, TIME, NUMBER, TEXT, st.binary(max_size=9)),
     st.builds(Exit, TEXT, TIME, NUMBER, NUMBER, TEXT),
@@ -74,7 +76,19 @@ def test_a_history_comes_back_equal(observations: list[Observation]) -> None:
 
 
 def test_there_is_a_sample_of_every_kind() -> None:
-    assert set(KINDS) == {"call", "packet", "tap", "sockets", "socket", "view", "counters", "output", "exit", "note"}
+    assert set(KINDS) == {
+        "call",
+        "packet",
+        "tap",
+        "sockets",
+        "socket",
+        "view",
+        "counters",
+        "output",
+        "exit",
+        "fate",
+        "note",
+    }
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_a_step_has_one_action_or_observes() -> None:
         "firewall": "-F",
         "link": {"lan": "down"},
         "sysctl": {"net.core.somaxconn": 2},
+        "impair": {"network": "lan", "lose": "all"},
     }
     assert tuple(values) == ACTIONS
     for action, value in values.items():

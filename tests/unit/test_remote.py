@@ -214,6 +214,22 @@ def test_sockets_that_changed_are_known_by_their_cookies_and_end_with_their_last
     assert later[1].row == first[1].row
 
 
+def test_what_became_of_a_packet_is_decoded(remote):
+    packet = {"data": b64encode(SYN[14:]).decode(), "size": len(SYN) - 14}
+    told = event("fate", time=5, network="lan", outgoing=False, number=3, effects=["lost"], **packet)
+    host, script = remote({"lacks": "no queue"}, [told, {"result": {}}], {})
+    assert host.impairable() == "no queue"
+    host.impair("lan", "in", {"lose": {"every": 3, "from": 3}})
+    host.repair("lan")
+    (fate,) = host.observations()
+    assert (fate.host, fate.time, fate.number, fate.effects) == ("server", 5, 3, ("lost",))
+    assert (fate.packet.interface, fate.packet.flags, fate.packet.size) == ("lan", ("SYN",), len(SYN))
+    assert [{**asked, "id": 0} for asked in script.asked[1:]] == [
+        {"id": 0, "do": "impair", "network": "lan", "direction": "in", "orders": {"lose": {"every": 3, "from": 3}}},
+        {"id": 0, "do": "repair", "network": "lan"},
+    ]
+
+
 def test_views_are_bytes(remote):
     host, script = remote({"views": [{"command": "ss -tuan", "code": 0, "data": "/wA=", "time": 5}]})
     assert host.views(3, ["ss"]) == (View("server", 5, 3, "ss -tuan", 0, b"\xff\0"),)

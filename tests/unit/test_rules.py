@@ -37,6 +37,10 @@ def test_nothing_is_told_where_all_holds() -> None:
         {"wait": "running", "expect": {"exit": 0, "connect": "accepted"}},
         {"host": "client", "link": {"wan": "down"}},
         {"sysctl": {"net.ipv4.tcp_retries2": 3}},
+        {"host": "client", "impair": {"network": "wan", "delay": "50 ms", "jitter": "20 ms"}},
+        {"impair": {"network": "lo", "direction": "out", "duplicate": [1], "rate": "1 Mbit/s", "queue": "9 packets"}},
+        {"impair": {"network": "lo", "none": True}, "expect": {"impaired": {"lost": 0}}},
+        {"firewall": "-t nat -F"},
         {"run": ["echo-client"], "expect": {"on": "client", "interface": ["lo", "wan"], "packets": "none"}},
     )
 
@@ -96,4 +100,27 @@ def test_calls_are_a_program_s_or_a_call_s_and_states_an_attempt_s_or_chosen() -
     assert told({"run": ["ss"], "expect": {"calls": "none"}}, {"expect": {"states": "LISTEN"}}) == [
         "expected calls of a program that talks; ss only looks: nobody traces it",
         "expected a chosen socket here, as in {port: 80, passes: LISTEN}, observed 'LISTEN'",
+    ]
+
+
+def test_an_impairment_says_what_it_does_and_where() -> None:
+    def says(**said: Any) -> list[str]:
+        return told({"impair": {"network": "lan"} | said})
+
+    assert says(lose="all", network="wan") == ["server has no interface on 'wan'; did you mean 'lan'?"]
+    for said in ({}, {"of": {"port": 1}, "seed": 2}):
+        assert "what makes it worse (lose," in says(**said)[0]
+    assert says(none=True, lose="all") == says(none=True, direction="in") != []
+    assert says(lose="all", jitter="1 ms", queue="1 packet") == [
+        "expected jitter with delay",
+        "expected queue with rate",
+    ]
+    assert "expected direction: out with duplicate" in says(duplicate="all")[0]
+
+
+def test_a_firewall_does_not_touch_impaired_links() -> None:
+    rule = {"firewall": "iptables --table=mangle -F"}
+    assert not told(rule)
+    assert told(rule, {"impair": {"network": "lan", "lose": "all"}}) == [
+        "expected another table: mangle is where this case's impaired links are"
     ]

@@ -54,6 +54,7 @@ GOOD: dict[str, Any] = {
             "only": "a",
             "timeout": "3 s",
             "link": {"lan": "up"},
+            "impair": {"network": "lan", "lose": "every 3 from 2", "duplicate": [2, 5], "rate": "1.5 Mbit/s"},
             "expect": {
                 "connect": {"refused": ">= 1"},
                 "within": "500 ms",
@@ -62,6 +63,7 @@ GOOD: dict[str, Any] = {
                 "listening": {"port": 1},
                 "sockets": [{"count": "2..3", "recv-q": 1}],
                 "counters": {"x": 1},
+                "impaired": {"lost": ">= 1"},
                 "packets": "> SYN, > SYN again after 900 ms..1.5 s on lan, < RST, ...",
                 "calls": {"recv = EAGAIN": ">= 1", "connect within 3 s": 1},
                 "states": [{"port": 80, "passes": "LISTEN, gone"}],
@@ -129,6 +131,22 @@ def test_the_good_one_is_good() -> None:
         ((*STEP, "timeout"), 3),
         ((*STEP, "link"), {"lan": "dwn"}),
         ((*STEP, "link"), {}),
+        ((*STEP, "impair"), {"lose": "all"}),
+        *(
+            ((*STEP, "impair"), {"network": "lan", key: value})
+            for key, value in (
+                ("lose", "every third"),
+                ("lose", []),
+                ("none", False),
+                ("direction", "both"),
+                ("reorder", 1),
+                ("delay", "50"),
+                ("rate", "1 Mbit"),
+                ("queue", "4"),
+                ("of", {"protocol": "sctp"}),
+            )
+        ),
+        ((*EXPECT, "impaired"), {"broken": 1}),
         ((*STEP, "as"), "A"),
         (EXPECT, "text"),
         ((*EXPECT, "conect"), "refused"),

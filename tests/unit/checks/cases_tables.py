@@ -5,7 +5,7 @@ from typing import Any
 from history_samples import Story, at
 
 from lab.checks.base import Outcome, Seen
-from lab.history import Counters, SocketRow
+from lab.history import Counters, Fate, Note, Packet, SocketRow
 from lab.model import ListeningExpectation, SocketExpectation
 
 PASS, FAIL, ERROR = Outcome.PASS, Outcome.FAIL, Outcome.ERROR
@@ -39,6 +39,21 @@ def counted(before: dict[str, int] | None, now: dict[str, int] | None, on: str =
     if now is not None:
         story.add(Counters(on, at(5), 1, now))
     return story.look("observe", on=on)
+
+
+def fated(*effects: str, begun: float | None = -0.5, awake: bool = True, host: str = "client", note: str = "") -> Seen:
+    """What became of packets, `"lost"`, `"delayed duplicated"` or `""` each, on an impaired link."""
+    story = Story(awake=False)
+    if awake:
+        story.tap(host)
+    if begun is not None:
+        story.add(Note(host, at(begun), "impaired", 0, "lan in: lose all"))
+    if note:
+        story.add(Note(host, at(1), "impair", -1, note))
+    for number, words in enumerate(effects, 1):
+        packet = Packet(host, at(number), "lan", False, "udp")
+        story.add(Fate(host, at(number), number, tuple(words.split()), packet))
+    return story.look("observe", on=host)
 
 
 older = Story().sockets(listener("0.0.0.0")).sockets()
@@ -95,6 +110,24 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
     ("sockets", ERROR): [
         (lines(state="ESTAB"), Story().look("start")),
         (lines(state="ESTAB", count=0), Story().look("start")),
+    ],
+    ("impaired", PASS): [
+        ({"lost": 2, "passed": 1}, fated("lost", "", "lost")),
+        ({"duplicated": 1, "delayed": ">= 2", "lost": 0}, fated("delayed", "delayed duplicated")),
+        ({"lost": 1}, fated("lost", host="server")),
+        ({"lost": 0}, fated()),
+    ],
+    ("impaired", FAIL): [
+        ({"lost": 2}, fated("lost", "")),
+        ({"lost": 0, "passed": 1}, fated("lost", "")),
+        ({"passed": 2}, fated("delayed", "")),
+        ({"lost": 1}, fated()),
+    ],
+    ("impaired", ERROR): [
+        ({"lost": 1}, fated("lost", begun=None)),
+        ({"lost": 0}, fated(begun=6000)),
+        ({"lost": 1}, fated("lost", awake=False)),
+        ({"lost": 1}, fated("lost", note="2 packets were lost that nobody decided on")),
     ],
     ("counters", PASS): [
         ({"TcpExtListenOverflows": 3}, counted({"TcpExtListenOverflows": 0}, overflows)),
