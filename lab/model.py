@@ -168,7 +168,7 @@ class Impairment(Model):
         "in", description="in: the host's tap has seen what is lost; out: it never was on the wire"
     )
     of: PacketChoice | None = Field(None, description="the packets that are meant and counted; all unless said")
-    none: Literal[True] | None = Field(None, description="make both directions as good as before")
+    none: bool = Field(False, description="make both directions as good as before")
     lose: Annotated[Which | None, Field(description='"every 3", "every 3 from 2", [2, 5], "30 %", all')] = None
     duplicate: Annotated[Which | None, Field(description="the same, with direction: out")] = None
     reorder: Annotated[int, Field(ge=2, le=64)] | None = Field(
@@ -190,9 +190,14 @@ class Impairment(Model):
         if self.none:
             return f"{self.network}: none"
         said = self.badness()
-        of = " ".join(f"{key} {value}" if key != "protocol" else value for key, value in said.pop("of", {}).items())
+        of = said.pop("of", {})
+        parts = (of.get("protocol"), "port" in of and f"port {of['port']}", _DATA.get(of.get("data")))
+        of = " ".join(part for part in parts if part)
         words = ", ".join(f"{key} {_words(value)}" for key, value in said.items())
         return f"{self.network} {self.direction}: {words}" + f" of {of}" * bool(of)
+
+
+_DATA = {True: "with data", False: "without data"}
 
 
 def _words(value: Any) -> str:

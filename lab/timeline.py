@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab.addressing import Interface
-from lab.history import Call, Exit, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
+from lab.history import Call, Exit, Fate, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
 from lab.netcalls import of_networks
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
@@ -27,6 +27,7 @@ LATE = 20_000_000  # ns by which strace's end of a call may be too early on a bu
 CAUSES_FIRST = {"step": 0, "packet": 1}
 LONGEST = 1000  # bytes of an output that may be told
 TOLD = 1_000_000  # ns from which on it is told how long a call took
+TAKEN = ("lost", "overflowed", "duplicated")
 # What a traced call goes with: packets that come, or that it sends.
 COMING = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
 GOING = {"send": ("DATA",), "close": ("FIN", "RST"), "shutdown": ("FIN",)}
@@ -79,6 +80,7 @@ def timeline(plan: Plan, history: History) -> Timeline:
         *_steps(plan, history, places),
         *_calls(history, places),
         *_packets(plan, history, places),
+        *_fates(history, places),
         *_sockets(history, places),
         *_programs(history, places),
     ]
@@ -127,6 +129,17 @@ def _steps(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[
         elif note.what in ("trace", "problem", "truncated", "output"):
             lead = "calls not seen: " if note.what == "trace" else ""
             yield Event("note", note.time, note.host, lead + note.text, place, failed=note.what == "problem")
+
+
+def _fates(history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    """What an impaired link took from the wire, or added to it; what it held is seen by its time."""
+    for fate in history.all(Fate):
+        if done := [effect for effect in fate.effects if effect in TAKEN]:
+            way = "out" if fate.packet.outgoing else "in"
+            words = (
+                f"{' and '.join(done)} by the link on the way {way}: {_words(fate.packet, NONE)} (no. {fate.number})"
+            )
+            yield Event("note", fate.time, fate.host, words, (places[id(fate)],))
 
 
 def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:

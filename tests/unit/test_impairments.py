@@ -52,6 +52,7 @@ def test_what_says_nothing(meaning: Callable[[Any], Any], said: Any) -> None:
     [
         ({"lose": "every 3", "of": {"protocol": "udp", "port": 80}}, "lan in: lose every 3 of udp port 80"),
         ({"lose": [2, 5], "delay": "5 ms", "direction": "out"}, "lan out: lose 2, 5, delay 5 ms"),
+        ({"reorder": 2, "of": {"data": True}}, "lan in: reorder 2 of with data"),
         ({"none": True}, "lan: none"),
     ],
 )
