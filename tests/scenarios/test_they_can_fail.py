@@ -71,12 +71,11 @@ def verdicts(plan: Plan, history: History, keys: set[Key]) -> dict[str, Verdict]
 
 @named
 def test_a_sibling_refutes_it(saved, name):
-    if name not in saved:
-        pytest.skip("the fake engine does not model it")
     job, refuted = JOBS[name], []
-    for sibling in siblings(job):
-        if f"{job.scenario.name}::{sibling.case.name}" not in saved:
-            continue
+    known = [sibling for sibling in siblings(job) if f"{job.scenario.name}::{sibling.case.name}" in saved]
+    if name not in saved or not known:
+        pytest.skip("the fake engine models no two cases of it")
+    for sibling in known:
         theirs, history = saved[f"{job.scenario.name}::{sibling.case.name}"]
         plan = make_plan(job.scenario, job.case, [network.subnet for network in theirs.networks])
         if keys := differing(plan, theirs):

@@ -1,4 +1,4 @@
-"""Receives numbers, as datagrams or as lines of a TCP stream, and prints them in the order in which it read them."""
+"""Receives numbers, as datagrams or as lines over TCP, and prints them as they came."""
 
 import argparse
 import socket
@@ -6,7 +6,7 @@ import socket
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("protocol", choices=["tcp", "udp"])
 parser.add_argument("port", type=int)
-parser.add_argument("--patience", type=float, default=1, help="seconds without a datagram after which it ends")
+parser.add_argument("--patience", type=float, default=1, help="silence that ends it, s")
 args = parser.parse_args()
 
 
@@ -30,7 +30,8 @@ def stream(s):
             yield data
 
 
-kind, read = (socket.SOCK_STREAM, stream) if args.protocol == "tcp" else (socket.SOCK_DGRAM, datagrams)
+tcp = args.protocol == "tcp"
+kind, read = (socket.SOCK_STREAM, stream) if tcp else (socket.SOCK_DGRAM, datagrams)
 with socket.socket(socket.AF_INET, kind) as s:
     s.bind(("", args.port))
     numbers = b"".join(read(s)).split()

@@ -1,4 +1,4 @@
-"""Sends the numbers 1 to COUNT, each by itself: as a datagram, or as a line of a TCP stream."""
+"""Sends the numbers 1 to COUNT, each by itself: a datagram, or a line over TCP."""
 
 import argparse
 import socket
