@@ -168,7 +168,7 @@ class Impairment(Model):
         "in", description="in: the host's tap has seen what is lost; out: it never was on the wire"
     )
     of: PacketChoice | None = Field(None, description="the packets that are meant and counted; all unless said")
-    none: Literal[True] | None = Field(None, description="make both directions as good as before")
+    none: bool = Field(False, description="make both directions as good as before", json_schema_extra={"const": True})
     lose: Annotated[Which | None, Field(description='"every 3", "every 3 from 2", [2, 5], "30 %", all')] = None
     duplicate: Annotated[Which | None, Field(description="the same, with direction: out")] = None
     reorder: Annotated[int, Field(ge=2, le=64)] | None = Field(
