@@ -1,4 +1,4 @@
-"""Sends COUNT bytes without ever blocking: until all are sent, or the kernel takes no more."""
+"""Sends COUNT bytes without ever blocking, or as many as the kernel takes."""
 
 import argparse
 import socket
