@@ -195,6 +195,11 @@ def _asked_further(packets: Iterable[Packet]) -> set[frozenset[Endpoint]]:
     return further
 
 
+def written(end: Endpoint) -> str:
+    """`10.213.0.2:65432`, `[fd00::2]:65432`."""
+    return f"[{end[0]}]:{end[1]}" if ":" in end[0] else f"{end[0]}:{end[1]}"
+
+
 def _between(packet: Packet) -> frozenset[Endpoint]:
     return frozenset(ends(packet) or ())
 
@@ -219,5 +224,5 @@ def describe(packet: Packet | None) -> str:
     """`RST from 10.213.0.2:65432 on lan`."""
     if packet is None:
         return "nothing"
-    port = f":{packet.sport}" if packet.sport else ""
-    return f"{label(packet)} from {packet.source}{port} on {packet.interface}"
+    sender = written((packet.source, packet.sport)) if packet.sport else packet.source
+    return f"{label(packet)} from {sender} on {packet.interface}"

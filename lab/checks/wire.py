@@ -18,7 +18,7 @@ from lab.checks.look import (
 from lab.checks.tables import same_address
 from lab.history import Call, Observation
 from lab.netcalls import ACCEPTS
-from lab.wire import Endpoint, outbound
+from lab.wire import Endpoint, outbound, written
 
 _ASKING = (*ACCEPTS, "getpeername", "getsockname", "recvfrom")
 
@@ -106,12 +106,8 @@ def _ends(expected: str, seen: Seen, found: Sequence[tuple[Endpoint | None, Obse
     if not wrong and len(known) < len(found):
         return could_not_tell(expected, "the call does not tell this end's address", *shown)
     end = (wrong or known)[0]
-    return (failed if wrong else passed)(expected, _end(end), *shown)
+    return (failed if wrong else passed)(expected, written(end), *shown)
 
 
 def _is_end(expected: str, end: Endpoint) -> bool:
-    return expected == _end(end) or same_address(expected, end[0])
-
-
-def _end(end: Endpoint) -> str:
-    return f"[{end[0]}]:{end[1]}" if ":" in end[0] else f"{end[0]}:{end[1]}"
+    return expected == written(end) or same_address(expected, end[0])

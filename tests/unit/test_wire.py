@@ -194,5 +194,6 @@ def test_dns_is_labelled_with_its_words() -> None:
 def test_describe() -> None:
     rst, icmp, arp = packets(Story().rst(1).icmp(2, "host-prohibited", protocol="icmp6").arp(3, "who-has"))
     assert describe(rst) == "RST from 10.9.0.2:80 on lan"
+    assert describe(replace(rst, source="fd00::2")) == "RST from [fd00::2]:80 on lan"
     assert describe(icmp) == "ICMP host-prohibited from 10.9.0.2 on lan"
     assert describe(arp) == "ARP who-has from 10.9.0.3 on lan"
