@@ -1,4 +1,4 @@
-"""Everything is decided before anything is made; the plans of the shipped scenarios are in tests/golden/plans."""
+"""Everything is decided before anything is made; plans of shipped scenarios are in tests/golden/plans."""
 
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ def hosts(plan: Plan) -> dict[str, PlannedHost]:
     return {host.name: host for host in plan.hosts}
 
 
+GOLDEN = frozenset("backlog bind echo ethernet loss multiconn one-way refused timed-out".split())  # one of each kind
 SHIPPED = [(path, case) for path in shipped() for case in parse(path.read_bytes(), "x").value["cases"]]
 
 
@@ -37,12 +38,15 @@ def test_plans_of_the_shipped_scenarios(path: Path, case: str, golden: Any) -> N
     chosen = case_of(found, case)
     plan = make_plan(found, chosen, SUBNETS[: len(chosen.networks)])
     assert Plan.model_validate_json(plan.model_dump_json(exclude_unset=True)) == plan
-    golden(f"plans/{path.stem}.{case}.yaml", printed(plan))
+    if path.stem in GOLDEN:
+        golden(f"plans/{path.stem}.{case}.yaml", printed(plan))
 
 
 def test_no_golden_plan_is_left_over() -> None:
     goldens = Path(__file__).parent.parent / "golden" / "plans"
-    assert {path.stem for path in goldens.iterdir()} == {f"{path.stem}.{case}" for path, case in SHIPPED}
+    assert {path.stem for path in goldens.iterdir()} == {
+        f"{path.stem}.{case}" for path, case in SHIPPED if path.stem in GOLDEN
+    }
 
 
 ROUTERS = """
