@@ -7,9 +7,12 @@ from difflib import unified_diff
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 GOLDENS = Path(__file__).parent / "golden"
 os.environ["LAB_LANG"] = "en"  # whoever runs the tests
+settings.register_profile("lab", deadline=None)  # a busy machine is no failure
+settings.load_profile("lab")
 
 
 @dataclass(frozen=True)
