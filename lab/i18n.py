@@ -4,13 +4,15 @@ The tool's own words are in lab/locale/LANGUAGE.po, a scenario's beside it, in N
 code and the scenarios say; what has no translation stays English.
 """
 
-import gettext
-import io
-import locale
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from gettext import NullTranslations
 
 LANGUAGES = ("en", "ru")
 FOLDER = Path(__file__).parent / "locale"
@@ -18,7 +20,7 @@ VARIABLE = "LAB_LANG"
 _ENVIRONMENT = (VARIABLE, "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 _language = "en"
-_words: gettext.NullTranslations = gettext.NullTranslations()
+_words: "NullTranslations | None" = None  # English needs none, and waits for no import
 
 
 def preferred(environment: Mapping[str, str]) -> str:
@@ -26,8 +28,8 @@ def preferred(environment: Mapping[str, str]) -> str:
     set decides, as for gettext."""
     for name in _ENVIRONMENT:
         if asked := environment.get(name):
-            code = (locale.normalize(asked.split(":")[0]).partition("_")[0]).lower()
-            return code if code in LANGUAGES else "en"
+            code = re.match("[A-Za-z]*", asked)
+            return code[0].lower() if code and code[0].lower() in LANGUAGES else "en"
     return "en"
 
 
@@ -37,7 +39,7 @@ def speak(language: str) -> None:
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise UsageError(f"expected a language ({known}), observed {language!r}{did_you_mean(language, LANGUAGES)}")
-    _language, _words = language, catalog(FOLDER / f"{language}.po")
+    _language, _words = language, None if language == "en" else catalog(FOLDER / f"{language}.po")
 
 
 def language() -> str:
@@ -45,8 +47,11 @@ def language() -> str:
     return _language
 
 
-def catalog(path: Path) -> gettext.NullTranslations:
+def catalog(path: Path) -> "NullTranslations":
     """The translations in a .po file; none where there is no such file. UsageError where it cannot be read."""
+    import gettext
+    import io
+
     if not path.is_file():
         return gettext.NullTranslations()
     import polib
@@ -61,9 +66,10 @@ def catalog(path: Path) -> gettext.NullTranslations:
 
 def _(text: str) -> str:
     """The tool's words, translated."""
-    return _words.gettext(text) if text else ""
+    return _words.gettext(text) if _words and text else text
 
 
 def counted(one: str, many: str, count: int) -> str:
     """The form that goes with the number: `1 case`, `2 cases`; `{count}` in it is replaced."""
-    return _words.ngettext(one, many, count).format(count=count)
+    chosen = _words.ngettext(one, many, count) if _words else one if count == 1 else many
+    return chosen.format(count=count)
