@@ -47,11 +47,10 @@ def chosen(name: str) -> tuple[str, str]:
 def docker_answers() -> bool:
     """Whether there is a Docker Engine: where one is named, or a context, its client asks; else the usual socket is."""
     if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT") or _has_context():
-        try:
-            ENGINES["docker"]().capabilities()
-        except LabError:
-            return False
-        return True
+        with contextlib.closing(ENGINES["docker"]()) as engine, contextlib.suppress(LabError):
+            engine.capabilities()
+            return True
+        return False
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
         link.settimeout(PATIENCE)
         link.connect(SOCKET)
