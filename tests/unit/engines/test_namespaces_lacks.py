@@ -113,8 +113,11 @@ def test_auto_is_docker_where_it_answers_and_else_namespaces_said_aloud(monkeypa
     assert chosen("auto") == ("docker", "")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket open
 def test_an_engine_that_is_named_and_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect() -> None:
+        raise EngineError("nobody is there")
+
+    monkeypatch.setattr("lab.engines.docker.connect", connect)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert not engines.docker_answers()
 
