@@ -1,12 +1,15 @@
 """`{name}` in a scenario's values, replaced once.
 
-A whole `"{x}"` keeps the value's type; within text it becomes text; in a step's `call` it becomes a Python literal.
+A whole `"{x}"` keeps the value's type; within text it becomes text; in a step's `call` it becomes a Python literal, or
+the constant of the socket module that it names (`AF_INET6`).
 `{{` and `}}` are braces. What was put in is never looked at again. Which names there are is the caller's to say.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from lab.calls import CONSTANT
 
 NAME = re.compile(r"\{\{|\}\}|\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)\}")
 MAX_INSERTED = 1000
@@ -24,7 +27,7 @@ def expand(value: Any, names: Mapping[str, Any], refuse: Refuse, path: Path = ()
         return [expand(item, names, refuse, (*path, index)) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    form = repr if path == ("call",) else _text
+    form = _literal if path == ("call",) else _text
     whole = NAME.fullmatch(value)
     if whole and whole[1] in names and form is _text:
         return names[whole[1]]
@@ -52,6 +55,10 @@ def names_in(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(names_in, value))
     return {match[1] for match in NAME.finditer(value) if match[1]} if isinstance(value, str) else set()
+
+
+def _literal(value: Any) -> str:
+    return value if isinstance(value, str) and CONSTANT.fullmatch(value) else repr(value)
 
 
 def _text(value: Any) -> str:
