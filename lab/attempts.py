@@ -8,12 +8,13 @@ is "unknown" with the reason, and no check may take it for a pass.
     the tap's packets ───> Flow (what was sent) ┘
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab.history import Call, Exit, History, Packet, Tap
 from lab.tries import PROHIBITIONS, Try, tries
-from lab.wire import Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, unanswered
+from lab.wire import Endpoint, Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, unanswered
 
 TOLERANCE = 1_000_000  # ns between a call's stamp and a packet's, which different clocks' readers take
 SYN_AGAIN = 1_100_000_000  # ns after which the kernel must have sent the SYN again
@@ -60,21 +61,38 @@ def attempts(history: History, step: int, until: int | None = None) -> tuple[Att
     return tuple(sorted(found, key=lambda attempt: attempt.started))
 
 
-def packets_of(attempt: Attempt, history: History, host: str, until: int | None = None) -> tuple[Packet, ...]:
-    """The attempt's packets as another host's tap saw them.
+def packets_of(
+    made: Sequence[Attempt], history: History, host: str, until: int | None = None
+) -> list[tuple[Packet, ...]]:
+    """Each attempt's packets as another host's tap saw them.
 
     Where the caller's port is not known (nothing was seen at home), all that went to the called end since.
     """
-    if host == attempt.host:
-        return attempt.packets
-    begun = [packet for packet in _until(history.all(Packet, host), until) if packet.time >= _earliest(attempt)]
-    return tuple(packet for flow in flows(begun, attempt.remote) if _is_of(attempt, flow) for packet in flow.packets)
+    packets = _until(history.all(Packet, host), until)
+    seen = {remote: _by_ends(flows(packets, remote)) for remote in {one.remote for one in made if one.host != host}}
+    return [one.packets if one.host == host else tuple(_of_one(one, seen[one.remote])) for one in made]
 
 
-def _is_of(attempt: Attempt, flow: Flow) -> bool:
+def _by_ends(found: Iterable[Flow]) -> dict[Endpoint | None, list[Flow]]:
+    """The flows of each caller's end, and under None all of them."""
+    ends: dict[Endpoint | None, list[Flow]] = {None: []}
+    for flow in found:
+        ends[None].append(flow)
+        ends.setdefault(flow.local, []).append(flow)
+    return ends
+
+
+def _of_one(attempt: Attempt, seen: Mapping[Endpoint | None, Sequence[Flow]]) -> Iterator[Packet]:
+    for flow in seen.get(attempt.local, ()):
+        begun = [packet for packet in flow.packets if packet.time >= _earliest(attempt)]
+        if _is_of(attempt, begun):
+            yield from begun
+
+
+def _is_of(attempt: Attempt, packets: Iterable[Packet]) -> bool:
     sent = {packet.seq for packet in attempt.packets if is_syn(packet)}
-    seen = {packet.seq for packet in flow.packets if is_syn(packet)}
-    return attempt.local in (None, flow.local) and (not sent or not seen or bool(sent & seen))
+    seen = {packet.seq for packet in packets if is_syn(packet)}
+    return not sent or not seen or bool(sent & seen)
 
 
 def _earliest(tried: Attempt | Try) -> int:
@@ -129,13 +147,13 @@ def _joined(
     Ports join them where the caller told its own, else time: a flow began while its try was under way, and the first
     try has the first of those that agree with what its caller saw. What no try agrees with is left for the rest.
     """
-    candidates = {remote: flows(packets, remote) for remote in {tried.remote for tried in made}}
+    known = {remote: _Flows(flows(packets, remote)) for remote in {tried.remote for tried in made}}
     chosen: dict[int, Flow] = {}
     taken: set[int] = set()
     for agreed in (True, False):
         for number, tried in enumerate(made):
-            for flow in candidates[tried.remote] if number not in chosen else ():
-                if id(flow.packets[0]) in taken or not _began(tried, flow):
+            for flow in known[tried.remote].begun(tried) if number not in chosen else ():
+                if id(flow.packets[0]) in taken:
                     continue
                 if not agreed or _outcome(around, host, tried, flow)[0] != "unknown":
                     chosen[number] = flow
@@ -145,9 +163,26 @@ def _joined(
         yield tried, chosen.get(number)
 
 
+class _Flows:
+    """The flows to one end, found by the caller's port or by when they began."""
+
+    def __init__(self, found: Sequence[Flow]) -> None:
+        self._all = found
+        self._starts = [flow.packets[0].time for flow in found]
+        self._of_port: dict[int, list[Flow]] = {}
+        for flow in found:
+            self._of_port.setdefault(flow.local[1], []).append(flow)
+
+    def begun(self, tried: Try) -> Sequence[Flow]:
+        """Those that may be the try's."""
+        if tried.local is not None:
+            return [flow for flow in self._of_port.get(tried.local[1], ()) if _began(tried, flow)]
+        late = len(self._all) if tried.ended is None else bisect_right(self._starts, tried.latest + TOLERANCE)
+        return self._all[bisect_left(self._starts, _earliest(tried)) : late]
+
+
 def _began(tried: Try, flow: Flow) -> bool:
-    if tried.local is not None and tried.local[1] != flow.local[1]:
-        return False
+    """Whether a flow began while the try was under way."""
     first = flow.packets[0].time
     return _earliest(tried) <= first and (tried.ended is None or first <= tried.latest + TOLERANCE)
 

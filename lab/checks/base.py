@@ -7,8 +7,10 @@ could not be read. Each family of checks is a module beside this one; `@check` e
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
+from lab.attempts import Attempt, attempts
 from lab.history import History
 
 
@@ -61,6 +63,12 @@ class Seen:
     targets: tuple[str, ...] = ()
     time_scale: float = 1.0
     traced: bool = False
+
+    @cached_property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The acting host's attempts to connect, as they stood at the window's end; many checks ask for them."""
+        found = attempts(self.history, self.step, self.window[1])
+        return tuple(one for one in found if one.host == self.host and one.started <= self.window[1])
 
 
 CheckFunction = Callable[[Any, Seen], Verdict]

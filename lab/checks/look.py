@@ -6,7 +6,7 @@ Where there is nothing to look at, these answer with the reason as text, which m
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lab.attempts import TOLERANCE, Attempt, attempts, packets_of
+from lab.attempts import TOLERANCE, Attempt, packets_of
 from lab.checks.base import Seen
 from lab.history import Call, Exit, Note, Observation, Packet, Tap
 from lab.netcalls import ACCEPTS
@@ -19,9 +19,7 @@ def tried(seen: Seen) -> tuple[Attempt, ...] | str:
     """The step's attempts to connect, at least one; or why there are none to judge."""
     if reason := untraced(seen):
         return reason
-    found = attempts(seen.history, seen.step, seen.window[1])
-    made = tuple(one for one in found if one.host == seen.host and one.started <= seen.window[1])
-    return made or "no attempt to connect was seen in this step; does it connect at all?"
+    return seen.attempts or "no attempt to connect was seen in this step; does it connect at all?"
 
 
 def far_end(attempt: Attempt) -> Endpoint:
@@ -86,7 +84,11 @@ def talks_of(seen: Seen) -> list[Talk] | str:
     those between its two ends since the call began. At least one; or why there is nothing to look at."""
     made = tried(seen)
     if not isinstance(made, str):
-        return [_talk(seen, attempt) for attempt in made]
+        packets = packets_of(made, seen.history, seen.on, seen.window[1])
+        return [
+            Talk(tuple(theirs), one.local, one.remote, one.started, one.ended, one.calls)
+            for one, theirs in zip(made, packets, strict=True)
+        ]
     call = call_of(seen)
     if call is None or call.remote is None or call.error:
         return made
@@ -95,11 +97,6 @@ def talks_of(seen: Seen) -> list[Talk] | str:
     ours = [flow for flow in both if call.local is None or call.local[1] == flow.local[1]]
     found = sorted((packet for flow in ours for packet in flow.packets), key=lambda packet: packet.time)
     return [Talk(tuple(found), call.local, call.remote, call.time, call.ended, (call,))]
-
-
-def _talk(seen: Seen, attempt: Attempt) -> Talk:
-    packets = packets_of(attempt, seen.history, seen.on, seen.window[1])
-    return Talk(packets, attempt.local, attempt.remote, attempt.started, attempt.ended, attempt.calls)
 
 
 def evidence_of_talks(seen: Seen, found: Iterable[Talk]) -> tuple[int, ...]:

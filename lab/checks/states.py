@@ -1,6 +1,7 @@
 """What sockets pass through, from state to state: seen, ruled out, or passed unseen between two readings."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.align import FAR
@@ -15,6 +16,8 @@ from lab.patterns import ANY_RUN
 from lab.patterns import states as parts_of
 from lab.states import GONE, Life, lives, may_have_passed
 from lab.wire import Endpoint, plain
+
+_Ends = tuple[Endpoint, Endpoint]
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,15 @@ def _of_attempts(wanted: Sequence[str], seen: Seen) -> list[_Answer]:
     made = tried(seen)
     if isinstance(made, str):
         return [_Answer(Outcome.ERROR, made)]
-    known = _lives(seen)
+    known = _by_ends(_lives(seen))
     return [_of_attempt(wanted, attempt, known, seen) for attempt in made]
 
 
-def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Sequence[Life], seen: Seen) -> _Answer:
+def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Mapping[_Ends, Sequence[Life]], seen: Seen) -> _Answer:
     if attempt.local is None:
         return _Answer(Outcome.ERROR, "the attempt's own port is not known, so its socket is not either", attempt.calls)
     ends = (attempt.local, far_end(attempt))
-    if seen.on != seen.host:
-        ends = ends[::-1]
-    ours = [life for life in known if _connects(life, *ends)]
+    ours = known.get(_plain(*(ends if seen.on == seen.host else ends[::-1])), ())
     begun = [life for life in ours if life.seen[0].time >= attempt.started - TOLERANCE]
     before = [life for life in ours if not life.gone or life.seen[-1].time >= attempt.started]
     life = next(iter(begun), before[-1] if before else None)
@@ -68,13 +69,17 @@ def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Sequence[Life], 
     return _of_life(wanted, life, seen)
 
 
-def _connects(life: Life, near: Endpoint, far: Endpoint) -> bool:
-    wanted = (plain(near[0]), near[1], plain(far[0]), far[1])
-    return any(
-        (plain(row.local[0]), row.local[1], plain(row.remote[0]), row.remote[1]) == wanted
-        for row in life.rows
-        if row.protocol == "tcp"
-    )
+def _by_ends(known: Iterable[Life]) -> dict[_Ends, list[Life]]:
+    """The TCP sockets by the ends that they were seen to have."""
+    found: dict[_Ends, list[Life]] = defaultdict(list)
+    for life in known:
+        for ends in {_plain(row.local, row.remote) for row in life.rows if row.protocol == "tcp"}:
+            found[ends].append(life)
+    return found
+
+
+def _plain(near: Endpoint, far: Endpoint) -> _Ends:
+    return (plain(near[0]), near[1]), (plain(far[0]), far[1])
 
 
 def _of_chosen(one: StatesExpectation, seen: Seen) -> _Answer:

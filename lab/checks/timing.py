@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from lab.attempts import attempts
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, exit_of, indices, lasted, untraced
 from lab.history import Observation
@@ -51,8 +50,7 @@ def _spans(seen: Seen) -> list[_Span] | str:
     """At least one; or why there is none."""
     if reason := untraced(seen):
         return reason
-    made = [one for one in attempts(seen.history, seen.step, seen.window[1]) if one.host == seen.host]
-    if made:
+    if made := seen.attempts:
         return [_span("the attempt", one.started, one.ended, seen, one.calls) for one in made]
     if call := call_of(seen):
         return [_span(call.function, call.time, call.ended, seen, (call,))]

@@ -261,24 +261,24 @@ def test_a_connect_to_a_name_goes_where_the_port_is() -> None:
 def test_packets_of_another_host() -> None:
     story = Story().call(1).handshake(1.1).handshake(1.15, host="server", ttl=63).syn(0.5, host="server", local=OTHER)
     (attempt,) = attempts(story.history, 1)
-    seen = packets_of(attempt, story.history, "server")
+    seen = packets_of([attempt], story.history, "server")[0]
     assert [packet.ttl for packet in seen] == [63, 63, 63]
-    assert packets_of(attempt, story.history, "client") == attempt.packets
-    assert packets_of(attempt, story.history, "nobody") == ()
+    assert packets_of([attempt], story.history, "client")[0] == attempt.packets
+    assert packets_of([attempt], story.history, "nobody") == [()]
 
 
 def test_packets_of_another_connection_of_the_same_ports_are_not_its_own() -> None:
     story = Story().call(1, error="ECONNREFUSED").syn(1.1).rst(1.2).syn(1.11, host="server")
     story.handshake(400, seq=7).handshake(400, seq=7, host="server")
     (attempt,) = attempts(story.history, 1)
-    assert len(packets_of(attempt, story.history, "server")) == 1
+    assert len(packets_of([attempt], story.history, "server")[0]) == 1
 
 
 def test_packets_of_another_host_where_the_port_is_unknown_are_all_to_the_target() -> None:
     story = Story().program(1, error="TIMEOUT", ended=301).syn(2, host="server")
     (attempt,) = attempts(story.history, 1)
     assert attempt.local is None
-    assert len(packets_of(attempt, story.history, "server")) == 1
+    assert len(packets_of([attempt], story.history, "server")[0]) == 1
 
 
 def test_many_packets_take_no_time() -> None:
