@@ -42,12 +42,17 @@ class Audience(Protocol):
     def kept(self, commands: Mapping[str, str]) -> None: ...
 
 
+def _unchanged(plan: Plan) -> Plan:
+    return plan
+
+
 @dataclass(frozen=True)
 class Job:
-    """One case to be run once."""
+    """One case to be run once, as it is planned, or with that plan changed."""
 
     scenario: Scenario
     case: Case
+    change: Callable[[Plan], Plan] = _unchanged
 
 
 @dataclass
@@ -97,7 +102,7 @@ def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
     while True:
         subnets = engine.subnets(sizes(case), avoid)
         with session.planning:  # pydantic completes a model at its first use, which is not for two threads at once
-            plan = make_plan(scenario, case, subnets, session.time_scale)
+            plan = job.change(make_plan(scenario, case, subnets, session.time_scale))
         turn.begins(plan)
         try:
             _refuse_what_is_missing(plan, session.capabilities)

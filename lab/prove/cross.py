@@ -1,0 +1,89 @@
+"""Siblings: what one case expects must not be true of another, where the two expect different things. Pure.
+
+A case is planned on its sibling's addresses and judged by its sibling's history, check by check: those that both make
+of the same host's step, and resolve differently, must FAIL. One that passes is a survivor; one that cannot tell (ERROR)
+refutes nothing. Two cases that expect the same, for different reasons, prove nothing to each other.
+"""
+
+from dataclasses import dataclass
+
+from lab.checks.base import Outcome, Verdict
+from lab.flow import Job
+from lab.history import History
+from lab.judge import Judgement, judge
+from lab.plan import Plan, make_plan
+from lab.prove.matrix import Answer, Cell, Finding
+
+Key = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A check of one case as its sibling's run answers it: its place (`file:line:column`), and what the sibling expects
+    instead."""
+
+    place: str
+    check: str
+    verdict: Verdict
+    instead: str
+
+
+def expected(plan: Plan) -> dict[Key, tuple[str, object]]:
+    """What a plan expects, and of which host's step: by the step's number, the place in it, and the check."""
+    return {
+        (planned.number, place, check): (planned.step.host, (expectation.on, value))
+        for planned in plan.steps
+        for place, expectation in enumerate(planned.step.expect)
+        for check, value in expectation.checks().items()
+    }
+
+
+def differing(one: Plan, other: Plan) -> set[Key]:
+    """The checks that both make of the same host's step, and resolve differently."""
+    ours, theirs = expected(one), expected(other)
+    both = ours.keys() & theirs.keys()
+    return {key for key in both if ours[key][0] == theirs[key][0] and ours[key] != theirs[key]}
+
+
+def sibling_cell(job: Job, sibling: Plan, history: History) -> Cell:
+    """The case against its sibling's run."""
+    answered = crossed(job, sibling, history)
+    outcomes = {one.verdict.outcome for one in answered}
+    refuted = Outcome.FAIL in outcomes
+    if not answered:
+        return Cell(Answer.SAME)
+    if Outcome.PASS in outcomes:
+        passing = [one for one in answered if one.verdict.outcome is Outcome.PASS]
+        findings = tuple(_survivor(job.case.name, sibling.case, one) for one in passing)
+        return Cell(Answer.SURVIVED, len(answered), findings, refuted)
+    if not refuted:
+        words = f"{job.case.name}: no check fails on the run of {sibling.case}: {answered[0].verdict.observed}"
+        return Cell(Answer.UNCLEAR, len(answered), (Finding(Answer.UNCLEAR, answered[0].place, words),))
+    return Cell(Answer.NOTICED, len(answered), (), refuted)
+
+
+def _survivor(case: str, sibling: str, one: Answered) -> Finding:
+    words = f"expected {one.verdict.expected}, passes although it is the run of {sibling}, which expects {one.instead}"
+    return Finding(Answer.SURVIVED, one.place, f"{case}: {one.check}: {words}")
+
+
+def crossed(job: Job, sibling: Plan, history: History) -> tuple[Answered, ...]:
+    """The case's differing checks, answered by its sibling's run; what is only written differently (`''` and
+    `0.0.0.0`) does not differ."""
+    plan = make_plan(job.scenario, job.case, [network.subnet for network in sibling.networks], sibling.time_scale)
+    ours, theirs = _answers(plan, history), _answers(sibling, history)
+    return tuple(
+        Answered(ours[key].mark, key[2], ours[key].verdict, theirs[key].verdict.expected)
+        for key in sorted(differing(plan, sibling))
+        if (ours[key].on, ours[key].verdict.expected) != (theirs[key].on, theirs[key].verdict.expected)
+    )
+
+
+def _answers(plan: Plan, history: History) -> dict[Key, Judgement]:
+    """The judgements on what is expected; those on what is implied come last in a step, and are left out."""
+    keys = iter(expected(plan))
+    return {
+        next(keys): judgement
+        for planned, step in zip(plan.steps, judge(plan, history).steps, strict=True)
+        for judgement in step.judgements[: sum(len(expectation.checks()) for expectation in planned.step.expect)]
+    }

@@ -1,0 +1,243 @@
+"""The ways in which a case's world is changed, a row each: what a row applies to, and what it leaves out or replaces.
+
+`@mutation` enters a function in the table. It is given a case that passed, as planned and observed, and yields a Mutant
+for each place where the change can matter. Where it cannot (a bigger backlog that nobody fills, a bind that failed),
+it yields none: by a rule about what was observed, never by a name. Expectations are never touched.
+"""
+
+import ast
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from lab.calls import parse_call, tree_of
+from lab.history import Call, History, Packet, SocketSeen, Tap
+from lab.model import Step
+from lab.plan import Plan, PlannedStep
+from lab.wire import is_noise
+
+ANY, LOOPBACK = ("", "0.0.0.0", "::"), ("127.", "::1")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change to one case: `place` is the `file:line:column` of what is changed, `words` say so behind "although".
+    Either the plan is changed, and run; or what was observed is, and judged: then a check that cannot tell (ERROR) has
+    noticed, too."""
+
+    place: str
+    words: str
+    plan: Callable[[Plan], Plan] | None = None
+    history: Callable[[History], History] | None = None
+
+
+Mutants = Callable[[Plan, History], Iterable[Mutant]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A row of the table: `name` heads a column, `words` explain it."""
+
+    name: str
+    words: str
+    mutants: Mutants
+
+
+MUTATIONS: dict[str, Mutation] = {}
+
+
+def mutation(name: str, words: str) -> Callable[[Mutants], Mutants]:
+    """Enter a function under its name."""
+
+    def enter(mutants: Mutants) -> Mutants:
+        MUTATIONS[name] = Mutation(name, words, mutants)
+        return mutants
+
+    return enter
+
+
+def _left_out(action: str, thing: str) -> Mutants:
+    """Each step of this action is left out, by itself."""
+
+    def mutants(plan: Plan, _: History) -> Iterator[Mutant]:
+        for planned in plan.steps:
+            if planned.step.action == action:
+                yield Mutant(planned.marks[""], f"{thing} was left out ({planned.text})", _without(planned.number))
+
+    return mutants
+
+
+mutation("rule", "a firewall rule left out")(_left_out("firewall", "the firewall rule"))
+mutation("impair", "an impairment left out")(_left_out("impair", "the impairment"))
+mutation("sysctl", "a kernel setting left as it was")(_left_out("sysctl", "the kernel setting"))
+mutation("link", "a link left as it was")(_left_out("link", "the link's change"))
+
+
+@mutation("bind", "another bind address: any instead of loopback, loopback instead of any other")
+def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
+    """Only a bind that succeeded gave a socket its address; a program is changed where its words name it."""
+    for planned in plan.steps:
+        for local in dict.fromkeys(call.local[0] for call in _succeeded(history, planned, "bind") if call.local):
+            if (places := _naming(planned.step, local)) or planned.step.call:
+                words = f"{local} was not bound, but {_other(local) or 'any address'}"
+                change = partial(_rebound, places=places, address=_other(local))
+                yield Mutant(planned.marks[""], words, _with(planned.number, change))
+
+
+@mutation("backlog", "a backlog of twice the size")
+def _backlog_doubled(plan: Plan, history: History) -> Iterator[Mutant]:
+    """Only a limit that the kernel took as it was asked for, and that was reached, keeps anybody out."""
+    for planned in plan.steps:
+        size = _backlog(planned.step)
+        if size is not None and any(_succeeded(history, planned, "listen")) and _was_full(history, planned, size):
+            words = f"the backlog was {_twice(size)} instead of {size}"
+            yield Mutant(planned.marks[""], words, _with(planned.number, _relistened))
+
+
+@mutation("server", "the server not started")
+def _no_server(plan: Plan, history: History) -> Iterator[Mutant]:
+    """What listens, or is a program that stays and was bound (UDP knows no listen)."""
+    for planned in plan.steps:
+        bound = planned.step.action == "start" and any(_succeeded(history, planned, "bind"))
+        if bound or any(_succeeded(history, planned, "listen")):
+            words = f"the server was not started ({planned.text})"
+            yield Mutant(planned.marks[""], words, _without(planned.number))
+
+
+@mutation("host", "a host cut off: its links down from the beginning")
+def _cut_off(plan: Plan, history: History) -> Iterator[Mutant]:
+    """Only who sent anything, if only an answer to ARP, is missed."""
+    for host in plan.hosts:
+        if any(map(_is_sent, history.all(Packet, host.name))):
+            yield Mutant(plan.steps[0].marks[""], f"{host.name} was cut off", _isolated(host.name))
+
+
+@mutation("capture", "an empty capture")
+def _nothing_captured(plan: Plan, history: History) -> Iterator[Mutant]:
+    """The taps were awake and saw nothing, where something was to be seen."""
+    if any(not is_noise(packet) for packet in history.all(Packet)):
+        yield Mutant(plan.steps[0].marks[""], "the capture was empty", history=_uncaptured)
+
+
+def _succeeded(history: History, planned: PlannedStep, function: str) -> Iterator[Call]:
+    for call in history.all(Call, planned.step.host):
+        if call.step == planned.number and call.function == function and call.error is None:
+            yield call
+
+
+def _is_sent(packet: Packet) -> bool:
+    return packet.outgoing and packet.interface != "lo" and (packet.protocol == "arp" or not is_noise(packet))
+
+
+def _was_full(history: History, planned: PlannedStep, size: int) -> bool:
+    rows = (seen.row for seen in history.all(SocketSeen, planned.step.host))
+    return any(row.state == "LISTEN" and row.send_q == size < row.recv_q for row in rows)
+
+
+def _uncaptured(history: History) -> History:
+    return History(
+        tuple(
+            replace(seen, seen=0) if isinstance(seen, Tap) else seen
+            for seen in history.observations
+            if not isinstance(seen, Packet)
+        )
+    )
+
+
+def _with(number: int, change: Callable[[Step], Step]) -> Callable[[Plan], Plan]:
+    """A plan's step of that number, changed; what its program is given follows."""
+
+    def one(planned: PlannedStep) -> PlannedStep:
+        if planned.number != number:
+            return planned
+        step = change(planned.step)
+        words = tuple(map(str, step.start or step.run or ()))[1:]
+        argv = planned.argv[: len(planned.argv) - len(words)] + words
+        return planned.model_copy(update={"step": step, "argv": argv})
+
+    return lambda plan: plan.model_copy(update={"steps": tuple(map(one, plan.steps))})
+
+
+def _without(number: int) -> Callable[[Plan], Plan]:
+    """The step only looks; one that expects nothing is gone."""
+
+    def changed(plan: Plan) -> Plan:
+        plan = _with(number, _idle)(plan)
+        kept = (planned for planned in plan.steps if planned.number != number or planned.step.expect)
+        return plan.model_copy(update={"steps": tuple(kept)})
+
+    return changed
+
+
+def _idle(step: Step) -> Step:
+    return step.model_copy(update={step.action: None, "as_": None})
+
+
+def _isolated(host: str) -> Callable[[Plan], Plan]:
+    """The host's links go down first, and no step of its own brings them up."""
+
+    def changed(plan: Plan) -> Plan:
+        faces = next(item.interfaces for item in plan.hosts if item.name == host)
+        down = Step(host=host, link={face.network: "down" for face in faces})
+        number = max(planned.number for planned in plan.steps) + 1
+        first = PlannedStep(number=number, step=down, marks={"": plan.steps[0].marks[""]})
+        for planned in plan.steps:
+            if planned.step.host == host and planned.step.action == "link":
+                plan = _without(planned.number)(plan)
+        return plan.model_copy(update={"steps": (first, *plan.steps), "needs": (*plan.needs, "link")})
+
+    return changed
+
+
+def _other(address: str) -> str:
+    """Loopback for any address but its own, and any address for that."""
+    loopback, anything = ("::1", "::") if ":" in address else ("127.0.0.1", "")
+    return anything if address.startswith(LOOPBACK) else loopback
+
+
+def _naming(step: Step, local: str) -> tuple[int, ...]:
+    """Which of a program's words name the address that it bound."""
+    alike = ANY if local in ANY else (local,)
+    return tuple(place for place, word in enumerate(step.start or step.run or ()) if place and word in alike)
+
+
+def _rebound(step: Step, places: Collection[int], address: str) -> Step:
+    """The step with another address where its call, or its program's words, name the one that is bound."""
+
+    def put(call: ast.Call) -> None:
+        argument = call.args[0]
+        assert isinstance(argument, ast.Tuple)
+        argument.elts[0] = ast.Constant(address)
+
+    if step.call is not None:
+        return step.model_copy(update={"call": _recalled(step.call, put)})
+    words = (address if place in places else word for place, word in enumerate(step.start or step.run or ()))
+    return step.model_copy(update={step.action: tuple(words)})
+
+
+def _backlog(step: Step) -> int | None:
+    """The size that a call of `listen` names."""
+    call = parse_call(step.call) if step.call else None
+    size = call.arguments[0] if call and call.method == "listen" and call.arguments else None
+    return size if isinstance(size, int) else None
+
+
+def _twice(size: int) -> int:
+    return 2 * size or 1
+
+
+def _relistened(step: Step) -> Step:
+    def put(call: ast.Call) -> None:
+        call.args[0] = ast.Constant(_twice(_backlog(step) or 0))
+
+    return step.model_copy(update={"call": _recalled(step.call or "", put)})
+
+
+def _recalled(text: str, change: Callable[[ast.Call], None]) -> str:
+    """The text of a call, its tree changed."""
+    tree = tree_of(text)
+    (statement,) = tree.body
+    assert isinstance(statement, ast.Expr | ast.Assign)
+    assert isinstance(statement.value, ast.Call)
+    change(statement.value)
+    return ast.unparse(tree)

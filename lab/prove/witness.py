@@ -1,0 +1,72 @@
+"""Audiences of a proof: one says how far it is, and the other remembers besides how each case went."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.history import History, View
+from lab.judge import Report, StepReport
+from lab.plan import Plan, PlannedStep
+
+
+class Counter:
+    """Says which of `total` cases is next."""
+
+    def __init__(self, progress: Callable[[str], None], total: int) -> None:
+        self.progress = progress
+        self._total = total
+        self._ended = 0
+
+    def case_begins(self, plan: Plan, _: Mapping[str, object]) -> None:
+        """Its place in the row."""
+        self.progress(f"{self._ended + 1} of {self._total}: {plan.scenario}.{plan.case}")
+
+    def case_ends(self, _: Report, __: Path | None) -> None:
+        """One more."""
+        self._ended += 1
+
+    def scenario_begins(self, title: str, file: str) -> None:
+        """Nothing to say."""
+
+    def step_begins(self, planned: PlannedStep, text: str) -> None:
+        """Nothing to say."""
+
+    def step_ends(self, report: StepReport, output: bytes, views: Sequence[View]) -> None:
+        """Nothing to say."""
+
+    def case_seen(self, plan: Plan, history: History) -> None:
+        """Nothing to say."""
+
+    def kept(self, commands: Mapping[str, str]) -> None:
+        """No host is kept."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A case that was run; the history of a skipped one is empty."""
+
+    plan: Plan
+    history: History
+    report: Report
+
+
+class Witness(Counter):
+    """Has what was `done`, in the order of the jobs."""
+
+    def __init__(self, progress: Callable[[str], None], total: int) -> None:
+        super().__init__(progress, total)
+        self.done: list[Done] = []
+
+    def case_begins(self, plan: Plan, parameters: Mapping[str, object]) -> None:
+        """Where subnets were taken, a case begins again."""
+        super().case_begins(plan, parameters)
+        self._plan, self._history = plan, History()
+
+    def case_seen(self, plan: Plan, history: History) -> None:
+        """All that was observed of it."""
+        self._history = history
+
+    def case_ends(self, report: Report, folder: Path | None) -> None:
+        """All of it."""
+        super().case_ends(report, folder)
+        self.done.append(Done(self._plan, self._history, report))
