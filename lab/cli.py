@@ -30,8 +30,9 @@ from lab.i18n import preferred, speak
 from lab.options import File
 
 if TYPE_CHECKING:
-    from lab.flow import Job
+    from lab.flow import Audience, Job
     from lab.judge import Report
+    from lab.prove.witness import Counter
     from lab.report.terminal import Terminal
     from lab.scenario import Scenario
 
@@ -137,7 +138,8 @@ def _interrupt(*_: object) -> NoReturn:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a case; the story goes to standard error.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write a page that shows the run, as lab report does.")
-@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times.")
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times, and count.")
+@click.option("--table", type=FILE, metavar="FILE", help="Write how alike the runs of each case were, as Markdown.")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at work at once."
 )
@@ -161,6 +163,7 @@ def run(
     junit: Path | None,
     html: Path | None,
     repeat: int,
+    table: Path | None,
     jobs: int,
     pace: bool,
     diagram: bool | None,
@@ -174,10 +177,19 @@ def run(
     pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
     drawn = len(work) == 1 if diagram is None else diagram
     begun = time.monotonic()
+
+    def audience() -> "Audience":
+        terminal = _terminal(as_json, pace, drawn)
+        return _counter(terminal, len(work)) if repeat > 1 else terminal
+
     with open_session(engine, keep, time_scale) as session:
-        reports = run_jobs(session, work, lambda: _terminal(as_json, pace, drawn), 1 if pace else jobs)
+        reports = run_jobs(session, work, audience, 1 if pace else jobs)
         _terminal(as_json, pace, drawn).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
+        if table:
+            from lab.report.stability import markdown, stability
+
+            _write_text(table, markdown(stability(reports)))
         if html:
             _write_page(str(session.saved.folder), html)
     return _exit_code(reports)
@@ -402,6 +414,13 @@ def _terminal(as_json: bool, pace: bool = False, drawn: bool = False) -> "Termin
     from lab.report.terminal import Terminal
 
     return Terminal(make_console(sys.stderr if as_json else sys.stdout), pace, drawn)
+
+
+def _counter(terminal: "Terminal", total: int) -> "Counter":
+    """Who is told of many runs of a case: how far they are, and no more."""
+    from lab.prove.witness import Counter
+
+    return Counter(terminal.screen.progress, total)
 
 
 def _write(reports: "list[Report]", run_id: str, as_json: bool, junit: Path | None) -> None:

@@ -18,6 +18,7 @@ from lab.judge import Judgement, Report, StepReport
 from lab.plan import Plan, PlannedStep
 from lab.report import clip, decided, duration, fault, faults, ladder
 from lab.report.console import Screen
+from lab.report.stability import Stability, stability
 from lab.timeline import timeline
 
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
@@ -111,11 +112,15 @@ class Terminal:
             self.screen.line(f"evidence: {run_folder}", indent=2)
 
     def summary(self, reports: Sequence[Report], seconds: float, run: Path | None = None) -> None:
-        """The table of the cases, the lesson (of a single scenario), what failed and where, and one line that counts.
-        `run` is the run's folder."""
+        """The table of the cases (of repeated ones: how alike their runs were), the lesson (of a single scenario), what
+        failed and where, and one line that counts. `run` is the run's folder."""
         scenarios = {(report.scenario, report.file) for report in reports}
         self.screen.gap()
-        self._table(reports)
+        rows = stability(reports)
+        if len(rows) < len(reports):
+            self._stability(rows)
+        else:
+            self._table(reports)
         if len(scenarios) == 1 and reports[0].lesson.strip():
             self._lesson(reports[0].lesson)
         self._failures(reports)
@@ -186,6 +191,18 @@ class Terminal:
                     (decided(report, siblings), what, ""),
                     (duration(report.seconds), -time, ""),
                 )
+
+    def _stability(self, rows: Sequence[Stability]) -> None:
+        """A row a case that was repeated."""
+        names = [f"{row.scenario}.{row.case}" if row.case else row.scenario for row in rows]
+        name = min(max([4, *map(len, names)]), 48)
+        told = max([8, *(len(row.told) for row in rows)])
+        heads = ("case", name, "bold"), ("outcomes", told, "bold"), ("p50", -8, "bold"), ("p95", -8, "bold")
+        self.screen.cells(*heads, ("flakes", -6, "bold"))
+        for text, row in zip(names, rows, strict=True):
+            style = STYLES[Outcome.FAIL] if row.flakes else ""
+            times = (duration(row.p50), -8, ""), (duration(row.p95), -8, "")
+            self.screen.cells((text, name, ""), (row.told, told, ""), *times, (str(row.flakes), -6, style))
 
     def _lesson(self, lesson: str) -> None:
         self.screen.gap()
