@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lab.errors import UsageError
-from lab.library import ROOT, Outline, about, find, outline, programs_of, shipped
+from lab.library import ROOT, SCENARIOS, Outline, about, find, outline, programs_of, shipped
+from lab.source import read
 
 
 def test_a_name_or_a_path_leads_to_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -45,6 +46,10 @@ def test_scenarios_are_found_by_topic_claim_or_name() -> None:
         assert "backlog" in about(topic) and "loopback" not in about(topic)
     with pytest.raises(UsageError, match=r"no scenario is about 'echo-servr'; did you mean 'echo-server'\?"):
         about("echo-servr")
+
+
+def test_a_scenario_is_about_something_besides_its_claims() -> None:
+    assert not [name for name in about(None) if not read(SCENARIOS / f"{name}.yaml").value.get("topics")]
 
 
 def test_programs_beside_a_scenario_come_before_the_labs_own(tmp_path: Path) -> None:
