@@ -16,8 +16,13 @@ from lab.patterns import amount, seconds
 
 MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
-TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent")
-TALKING_TOOLS = ("ping", "getent")  # those whose own calls are of interest; the others only look
+TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent", "redis-server", "redis-cli")
+TALKING_TOOLS = (
+    "ping",
+    "getent",
+    "redis-server",
+    "redis-cli",
+)  # those whose own calls are of interest; the others only look
 ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link", "sysctl", "impair")
 
 GUARD_TABLE, IMPAIRED_TABLE = "security", "mangle"

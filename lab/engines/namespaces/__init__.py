@@ -36,6 +36,8 @@ TOOLS = {
     "tool:lsof": ("lsof", "lsof"),
     "tool:netstat": ("netstat", "net-tools"),
     "tool:ping": ("ping", "iputils-ping"),
+    "tool:redis-cli": ("redis-cli", "redis-tools"),
+    "tool:redis-server": ("redis-server", "redis-server"),
     "tool:ss": ("ss", "iproute2"),
 }
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,0 +1,25 @@
+"""Answers each client with how many there were, which it has from a Redis database."""
+
+import argparse
+import socket
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--host", default="")
+parser.add_argument("--port", type=int, default=65432)
+parser.add_argument("--database", default="127.0.0.1")
+args = parser.parse_args()
+
+
+def ask(*words):
+    """One request and its answer, as Redis speaks: *COUNT, then $LENGTH and the word for each."""
+    with socket.create_connection((args.database, 6379), timeout=2) as database:
+        parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+        database.sendall(f"*{len(words)}\r\n{parts}".encode())
+        return database.recv(1024).decode().strip()
+
+
+with socket.create_server((args.host, args.port)) as listener:
+    while True:
+        conn, _ = listener.accept()
+        with conn:
+            conn.sendall(f"client number {ask('INCR', 'clients')}\n".encode())
