@@ -12,8 +12,8 @@ args = parser.parse_args()
 
 def ask(*words):
     """One request and its answer, as Redis speaks: *COUNT, then $LENGTH and the word for each."""
+    parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     with socket.create_connection((args.database, 6379), timeout=2) as database:
-        parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
         database.sendall(f"*{len(words)}\r\n{parts}".encode())
         return database.recv(1024).decode().strip()
 
@@ -22,4 +22,5 @@ with socket.create_server((args.host, args.port)) as listener:
     while True:
         conn, _ = listener.accept()
         with conn:
-            conn.sendall(f"client number {ask('INCR', 'clients')}\n".encode())
+            number = ask("INCR", "clients")
+            conn.sendall(f"client number {number}\n".encode())
