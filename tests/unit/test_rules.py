@@ -59,7 +59,8 @@ def test_of_hosts_in_doubt_nothing_is_missed() -> None:
     assert not told(*steps, doubtful=("server",))
     assert told({"host": "nobody"}, {"run": ["nothing"]}, doubtful=("server",)) == [
         "no host is named 'nobody'; known: client, server",
-        "no program is named 'nothing'; known: echo-client, echo-server, getent, ip, lsof, netstat, ping, redis-cli, redis-server, ss",
+        "no program is named 'nothing'; known: echo-client, echo-server, getent, ip, lsof, netstat, ping, redis-cli, "
+        "redis-server, ss",
     ]
 
 

@@ -11,7 +11,7 @@ args = parser.parse_args()
 
 
 def ask(*words):
-    """One request and its answer, as Redis speaks: *COUNT, then $LENGTH and the word for each."""
+    """A request as Redis reads it (*COUNT, $LENGTH, word, ...), and its answer."""
     parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     with socket.create_connection((args.database, 6379), timeout=2) as database:
         database.sendall(f"*{len(words)}\r\n{parts}".encode())
