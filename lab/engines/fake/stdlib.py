@@ -4,6 +4,7 @@ kernel's, some that touch nothing are Python's own, and all others are refused b
 import argparse
 import ast
 import builtins
+import importlib
 import importlib.util
 import re
 import selectors
@@ -219,8 +220,15 @@ def _selectors(process: Process) -> ModuleType:
 
 
 def _module(name: str, **contents: Any) -> ModuleType:
+    """A module that has these; what else Python's own has is not modelled."""
+
+    def missing(word: str) -> NoReturn:
+        if hasattr(importlib.import_module(name), word):
+            raise Unmodelled(f"{name}.{word}")
+        raise AttributeError(f"module {name!r} has no attribute {word!r}")
+
     made = ModuleType(name, "A fake host's.")
-    vars(made).update(contents)
+    vars(made).update(contents, __getattr__=missing)
     return made
 
 
