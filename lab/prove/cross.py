@@ -1,10 +1,11 @@
 """Siblings: what one case expects must not be true of another, where the two expect different things. Pure.
 
 A case is planned on its sibling's addresses and judged by its sibling's history, check by check: those that both make
-of the same host's step, and resolve differently, must FAIL. One that passes is a survivor; one that cannot tell (ERROR)
-refutes nothing. Two cases that expect the same, for different reasons, prove nothing to each other.
+of the same host's step, seen from the same host, and resolve differently, must FAIL. One that passes is a survivor;
+one that cannot tell (ERROR) refutes nothing. Two cases that expect the same prove nothing to each other.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from lab.checks.base import Outcome, Verdict
@@ -14,7 +15,7 @@ from lab.judge import Judgement, judge
 from lab.plan import Plan, make_plan
 from lab.prove.matrix import Answer, Cell, Finding
 
-Key = tuple[int, int, str]
+Key = tuple[int, str, int, str]
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,24 @@ class Answered:
 
 
 def expected(plan: Plan) -> dict[Key, tuple[str, object]]:
-    """What a plan expects, and of which host's step: by the step's number, the place in it, and the check."""
-    return {
-        (planned.number, place, check): (planned.step.host, (expectation.on, value))
-        for planned in plan.steps
-        for place, expectation in enumerate(planned.step.expect)
-        for check, value in expectation.checks().items()
-    }
+    """What a plan expects, and of which host's step: by the step's number, the host that looks, how often it looked
+    before at that step's end, and the check."""
+    found: dict[Key, tuple[str, object]] = {}
+    for planned in plan.steps:
+        looked = Counter[str]()
+        for expectation in planned.step.expect:
+            on = expectation.on or planned.step.host
+            for check, value in expectation.checks().items():
+                found[planned.number, on, looked[on], check] = planned.step.host, value
+            looked[on] += 1
+    return found
 
 
 def differing(one: Plan, other: Plan) -> set[Key]:
-    """The checks that both make of the same host's step, and resolve differently."""
+    """The checks that both make of the same host's step, seen from the same host, and resolve differently."""
     ours, theirs = expected(one), expected(other)
     both = ours.keys() & theirs.keys()
-    return {key for key in both if ours[key][0] == theirs[key][0] and ours[key] != theirs[key]}
+    return {key for key in both if ours[key][0] == theirs[key][0] and ours[key][1] != theirs[key][1]}
 
 
 def sibling_cell(job: Job, sibling: Plan, history: History) -> Cell:
@@ -73,9 +78,9 @@ def crossed(job: Job, sibling: Plan, history: History) -> tuple[Answered, ...]:
     plan = make_plan(job.scenario, job.case, [network.subnet for network in sibling.networks], sibling.time_scale)
     ours, theirs = _answers(plan, history), _answers(sibling, history)
     return tuple(
-        Answered(ours[key].mark, key[2], ours[key].verdict, theirs[key].verdict.expected)
+        Answered(ours[key].mark, ours[key].check, ours[key].verdict, theirs[key].verdict.expected)
         for key in sorted(differing(plan, sibling))
-        if (ours[key].on, ours[key].verdict.expected) != (theirs[key].on, theirs[key].verdict.expected)
+        if ours[key].verdict.expected != theirs[key].verdict.expected
     )
 
 
