@@ -1,132 +1,31 @@
 """Arguments and exit codes, nothing else: every command's work is done elsewhere, and imported when it is asked for."""
 
-import gc
-import math
 import os
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from lab import __version__
-from lab.errors import (
-    EXIT_ERROR,
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_PASSED,
-    EXIT_USAGE,
-    LabError,
-    Problem,
-    ScenarioError,
-)
-from lab.i18n import preferred, speak
-from lab.options import File
+from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED, LabError
+from lab.options import CASE, ENGINE, FILE, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
     from lab.flow import Audience, Job
     from lab.judge import Report
     from lab.prove.witness import Counter
     from lab.report.terminal import Terminal
-    from lab.scenario import Scenario
-
-MOST_PROBLEMS = 40
-# What is imported stays; to look through it for garbage, again and again, would be a part of a short run that is felt.
-GARBAGE = 50_000
-
-ENGINE = click.option(
-    "--engine", default=lambda: os.environ.get("LAB_ENGINE", "auto"), help="auto, docker, namespaces or fake."
-)
-FILE = File()
-CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 
 
-def _is_number(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A range has both its ends, and lets through what is neither more nor less than they."""
-    if math.isnan(value):
-        raise click.BadParameter("expected a number, observed nan")
-    return value
-
-
-def _speak(_: click.Context, __: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        speak(value)
-
-
-LANGUAGE = click.option(
-    "--lang", expose_value=False, is_eager=True, callback=_speak, help="en or ru; by the locale unless said."
-)
-
-
-class _Speaking(click.Group):
-    """Commands that all know --lang."""
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        LANGUAGE(cmd)
-        super().add_command(cmd, name)
-
-
-@click.group(cls=_Speaking, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Speaking, context_settings={"help_option_names": ["-h", "--help"]})
 @LANGUAGE
 @click.version_option(__version__, prog_name="lab")
 def lab() -> None:
     """A lab of several hosts on real networks that shows, and proves, what sockets really do."""
-
-
-def main() -> NoReturn:
-    """Run the command line; what went wrong is said in words, with its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    gc.set_threshold(GARBAGE)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # there are none; to look for them takes 15 ms
-    try:
-        speak(preferred(os.environ))
-        code = lab.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt) as interrupt:
-        left = getattr(interrupt.__cause__ or interrupt, "__notes__", ["everything that was started is gone"])
-        click.echo(f"interrupted: {'; '.join(left)}", err=True)
-        _end_interrupted()
-    except ScenarioError as error:
-        told, more = error.problems[:MOST_PROBLEMS], len(error.problems[MOST_PROBLEMS:])
-        click.echo("\n".join([*map(str, told), *([f"and {more} more mistakes"] if more else [])]), err=True)
-        code = error.exit_code
-    except LabError as error:
-        click.echo(str(error), err=True)
-        code = error.exit_code
-    except (BrokenPipeError, SystemExit):  # the second is what rich makes of the first
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more; the exit must not write
-        code = EXIT_ERROR
-    except Exception:
-        traceback.print_exc()
-        click.echo("the lab itself failed, as told above; nothing was judged", err=True)
-        code = EXIT_ERROR
-    gc.freeze()  # all goes at once, with the process
-    sys.exit(code)
-
-
-def _end_interrupted() -> NoReturn:
-    """Python ends itself by SIGINT, whatever the exit code is, where the interrupt came while `exec` ran a text (so
-    dataclasses are made): it is not asked."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(EXIT_INTERRUPTED)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    """Once is enough: what follows is the clean-up, which has deadlines of its own."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 @lab.command()
@@ -148,7 +47,7 @@ def _interrupt(*_: object) -> NoReturn:
 @click.option(
     "--time-scale",
     type=click.FloatRange(1, 100),
-    callback=_is_number,
+    callback=is_number,
     envvar="LAB_TIME_SCALE",
     default=1.0,
     help="Stretch times.",
@@ -213,8 +112,9 @@ def guide(markdown: bool) -> int:
     """What the guide claims, and the scenarios that show it."""
     from lab.library import shipped
     from lab.report import coverage
+    from lab.scenario import load_all
 
-    scenarios = _load([path.stem for path in shipped()])
+    scenarios = load_all(shipped())
     click.echo(coverage.markdown(scenarios) if markdown else coverage.text(scenarios), nl=False)
     return EXIT_PASSED
 
@@ -237,7 +137,10 @@ def plan(name: str, case: str | None) -> int:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(files: tuple[str, ...]) -> int:
     """Look for mistakes in scenario files; nothing is run."""
-    for scenario in _load(files):
+    from lab.library import find
+    from lab.scenario import load_all
+
+    for scenario in load_all(map(find, files)):
         count = len(scenario.cases)
         click.echo(f"{scenario.source.file}: {count} case{'s' if count > 1 else ''}, no mistake")
     return EXIT_PASSED
@@ -365,31 +268,15 @@ def schema() -> int:
     return EXIT_PASSED
 
 
-def _load(names: Iterable[str]) -> "list[Scenario]":
-    """The scenarios, or every mistake in all of them at once."""
-    from lab.library import find
-    from lab.scenario import load
-
-    scenarios: list[Scenario] = []
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            scenarios.append(load(find(name)))
-        except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
-    return scenarios
-
-
 def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: int) -> "list[Job]":
     from lab.flow import Job
-    from lab.library import shipped
+    from lab.library import find, shipped
     from lab.plan import case_of
+    from lab.scenario import load_all
 
     if bool(names) == everything:
         raise click.UsageError("expected names of scenarios, or --all; lab list shows them")
-    scenarios = _load([path.stem for path in shipped()] if everything else names)
+    scenarios = load_all(shipped() if everything else map(find, names))
     return [
         Job(scenario, chosen)
         for scenario in scenarios

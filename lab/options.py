@@ -1,9 +1,12 @@
-"""What may stand behind an option of the command line, checked before anything is run."""
+"""The options that commands share, and what may stand behind one, checked before anything is run."""
 
+import math
 import os
 from pathlib import Path
 
 import click
+
+from lab.i18n import speak
 
 
 class File(click.Path):
@@ -18,3 +21,35 @@ class File(click.Path):
         if not path.absolute().parent.is_dir():
             self.fail(f"{path}: expected a folder that is there, observed none at {path.parent}", param, ctx)
         return path
+
+
+ENGINE = click.option(
+    "--engine", default=lambda: os.environ.get("LAB_ENGINE", "auto"), help="auto, docker, namespaces or fake."
+)
+FILE = File()
+CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
+
+
+def is_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """A range has both its ends, and lets through what is neither more nor less than they."""
+    if math.isnan(value):
+        raise click.BadParameter("expected a number, observed nan")
+    return value
+
+
+def _speak(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        speak(value)
+
+
+LANGUAGE = click.option(
+    "--lang", expose_value=False, is_eager=True, callback=_speak, help="en or ru; by the locale unless said."
+)
+
+
+class Speaking(click.Group):
+    """Commands that all know --lang."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        LANGUAGE(cmd)
+        super().add_command(cmd, name)

@@ -58,6 +58,20 @@ def load(path: Path) -> Scenario:
     return scenario_of(translated(read(path), path), path)
 
 
+def load_all(paths: Iterable[Path]) -> list[Scenario]:
+    """The scenarios in some files; ScenarioError with every mistake in all of them."""
+    scenarios: list[Scenario] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            scenarios.append(load(path))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return scenarios
+
+
 def scenario_of(source: Source, path: Path) -> Scenario:
     """The scenario in a source that stands, or could stand, at the path; ScenarioError with every mistake in it."""
     return _Loader(source, path).load()

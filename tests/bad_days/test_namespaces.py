@@ -141,7 +141,7 @@ def test_a_greedy_program_is_bounded_and_told(folder: Path) -> None:
     assert ended.code == 0, ended.out
 
 
-SDK = "import sys; from lab.cli import main\ntry: main()\nfinally: print('docker' in sys.modules, file=sys.stderr)"
+SDK = "import sys; from lab.__main__ import main\ntry: main()\nfinally: print('docker' in sys.modules, file=sys.stderr)"
 
 
 def test_docker_is_not_even_imported(folder: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab import remote
-from lab.cli import main
+from lab.__main__ import main
 
 # (module, what stands there, what is put in its place)
 LEFT_OUT = (

@@ -10,31 +10,10 @@ import pytest
 from shipped_cases import JOBS, SCENARIOS, named, plan_of, siblings
 from silence import Silence
 
-from lab.checks.base import Outcome, Verdict
+from lab.checks.base import Outcome
 from lab.flow import open_session, run_jobs
-from lab.history import History
-from lab.judge import judge
-from lab.plan import Plan, make_plan
+from lab.prove.cross import crossed, differing
 from lab.runs import find, load_case, skip_reason
-
-Key = tuple[int, int, str]
-
-
-def expected(plan: Plan) -> dict[Key, tuple[str, object]]:
-    """What a plan expects, and of which host's step: by the step's number, the place in it, and the check."""
-    return {
-        (planned.number, place, check): (planned.step.host, (expectation.on, value))
-        for planned in plan.steps
-        for place, expectation in enumerate(planned.step.expect)
-        for check, value in expectation.checks().items()
-    }
-
-
-def differing(one: Plan, other: Plan) -> set[Key]:
-    """The checks that both make of the same host's step, and resolve differently."""
-    ours, theirs = expected(one), expected(other)
-    both = ours.keys() & theirs.keys()
-    return {key for key in both if ours[key][0] == theirs[key][0] and ours[key] != theirs[key]}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
@@ -57,18 +36,6 @@ def saved(tmp_path_factory):
     return {f"{plan.scenario}::{plan.case}": (plan, history) for plan, history in cases}
 
 
-def verdicts(plan: Plan, history: History, keys: set[Key]) -> dict[str, Verdict]:
-    """How the history answers some of the plan's checks, by their places."""
-    marks = {
-        planned.marks[f"{place}.{check}"]
-        for planned in plan.steps
-        for number, place, check in keys
-        if number == planned.number
-    }
-    judgements = [judgement for step in judge(plan, history).steps for judgement in step.judgements]
-    return {f"{it.mark} {it.check}": it.verdict for it in judgements if it.mark in marks}
-
-
 @named
 def test_a_sibling_refutes_it(saved, name):
     job, refuted = JOBS[name], []
@@ -76,11 +43,8 @@ def test_a_sibling_refutes_it(saved, name):
     if name not in saved or not known:
         pytest.skip("the fake engine models no two cases of it")
     for sibling in known:
-        theirs, history = saved[f"{job.scenario.name}::{sibling.case.name}"]
-        plan = make_plan(job.scenario, job.case, [network.subnet for network in theirs.networks])
-        if keys := differing(plan, theirs):
-            answers = verdicts(plan, history, keys)
-            failed = [place for place, verdict in answers.items() if verdict.outcome is Outcome.FAIL]
-            assert failed, f"what {name} expects is true of {sibling.case.name}, too: {answers}"
+        if answered := crossed(job, *saved[f"{job.scenario.name}::{sibling.case.name}"]):
+            failed = [one for one in answered if one.verdict.outcome is Outcome.FAIL]
+            assert failed, f"what {name} expects is true of {sibling.case.name}, too: {answered}"
             refuted.append(sibling.case.name)
     assert refuted, f"no sibling expects anything else than {name}"

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab import cli
+from lab.__main__ import main
 from lab.checks.base import Outcome
 from lab.errors import EngineError
 from lab.judge import Report
@@ -45,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         cli._terminal.cache_clear()
         monkeypatch.setattr(sys, "argv", ["lab", *arguments])
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main()
         told = capsys.readouterr()
         assert isinstance(caught.value.code, int)
         return caught.value.code, told.out, told.err
@@ -226,7 +227,7 @@ def test_what_ends_a_run_is_said_with_its_code(
 
 def test_an_interrupt_is_told_by_the_exit_code_wherever_it_came(tmp_path: Path) -> None:
     """Python would end itself by the signal, where it came while a text was executed."""
-    program = "import lab.cli as c; c.lab.main = lambda **_: exec('raise KeyboardInterrupt'); c.main()"
+    program = "import lab.__main__ as c; c.cli.lab.main = lambda **_: exec('raise KeyboardInterrupt'); c.main()"
     (tmp_path / "ends.py").write_text(program)
     command, paths = [sys.executable, "-m", "ends"], f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
     ended = subprocess.run(
@@ -260,7 +261,7 @@ SPARED = {"list": HEAVY | {"pydantic"}, "check refused": HEAVY, "schema": HEAVY,
 
 @pytest.mark.parametrize(("arguments", "spared"), SPARED.items())
 def test_no_command_imports_what_it_does_not_need(arguments: str, spared: set[str]) -> None:
-    code = "import atexit, sys\nfrom lab.cli import main\n"
+    code = "import atexit, sys\nfrom lab.__main__ import main\n"
     code += f"sys.argv = {['lab', *arguments.split()]!r}\n"
     code += "atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr))\nmain()"
     environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
