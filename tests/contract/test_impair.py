@@ -128,7 +128,7 @@ def test_a_slow_line_loses_what_its_queue_does_not_hold(hosts, bad):
     told, _ = fates(client, number)
     assert [one[1:] for one in told if "overflowed" in one] == [("overflowed",)] * 5
     stamps = [it.time for it in client.remote.observations() if isinstance(it, Packet) and it.dport == number]
-    assert all(0.19e9 < after - before < 0.4e9 for before, after in pairwise(stamps))
+    assert all(0.19e9 < after - before < 1e9 for before, after in pairwise(stamps))
 
 
 def test_the_same_seed_holds_and_loses_the_same(hosts, bad):

@@ -30,7 +30,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Reports:
 def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
     """The same on Docker."""
     names = _asked_for(request.session.items, "test_on_docker")
-    return _run("docker", names, tmp_path_factory.mktemp("runs"), at_once=4)
+    return _run("docker", names, tmp_path_factory.mktemp("runs"), at_once=2)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from lab.flow import open_session, run_jobs
 from lab.transcript import Transcript
 
 Told = dict[str, list[Transcript]]
+# Where packets are lost or connections break, a busy machine decides how often one is sent again.
+EXACT = frozenset("backlog bind echo ethernet firewall-opened loopback multiconn refused timed-out database".split())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def _told(engine: str, folder: Path, names: list[str]) -> Told:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(folder))
         with open_session(engine, keep=False, time_scale=1.0) as session:
-            run_jobs(session, [JOBS[name] for name in names for _ in range(2)], Silence, 4)
+            run_jobs(session, [JOBS[name] for name in names for _ in range(2)], Silence, 2)
         told: Told = {}
         for transcript in side("latest"):
             told.setdefault(f"{transcript.scenario}::{transcript.case}", []).append(transcript)
@@ -69,7 +71,7 @@ def test_all_cases_differ_on_fake(fake, scenario):
 
 
 @pytest.mark.docker
-@named
+@pytest.mark.parametrize("name", [name for name in JOBS if name.partition("::")[0] in EXACT])
 def test_a_case_is_alike_on_docker(docker, name):
     _are_alike(*docker[name])
 
