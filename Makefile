@@ -6,7 +6,7 @@ BIN := .venv/bin
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 SCENARIOS := $(sort $(notdir $(basename $(wildcard scenarios/*.yaml))))
 
-.PHONY: help scenario test check images bench differential soak sweep clean goldens schema lock ready
+.PHONY: help scenario prove test check images bench differential soak sweep clean goldens schema lock ready
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ endif
 
 scenario: ready ## run one on Docker: make scenario NAME=refused [CASE=open] [PACE=1] [HTML=page.html]
 	@$(BIN)/lab run $(NAME) $(if $(CASE),--case "$(CASE)") $(if $(PACE),--pace) $(if $(HTML),--html "$(HTML)")
+
+prove: ready ## can its checks fail? make prove NAME=refused (without NAME: all)
+	@$(BIN)/lab prove $(if $(NAME),$(NAME),--all)
 
 test: check images ## prove everything: check, then the page, the engines, the scenarios and the bad days
 	@echo "== tests in a browser"

@@ -1,6 +1,5 @@
 """Arguments and exit codes, nothing else: every command's work is done elsewhere, and imported when it is asked for."""
 
-import os
 import sys
 import time
 from contextlib import closing
@@ -12,7 +11,7 @@ import click
 
 from lab import __version__
 from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED, LabError
-from lab.options import CASE, ENGINE, FILE, LANGUAGE, Speaking, is_number
+from lab.options import CASE, ENGINE, FILE, JOBS, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
     from lab.flow import Audience, Job
@@ -39,9 +38,7 @@ def lab() -> None:
 @click.option("--html", type=FILE, metavar="FILE", help="Write a page that shows the run, as lab report does.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, help="Run each case so many times, and count.")
 @click.option("--table", type=FILE, metavar="FILE", help="Write how alike the runs of each case were, as Markdown.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at work at once."
-)
+@JOBS
 @click.option("--pace", is_flag=True, help="Wait for Enter after each question and before its answer.")
 @click.option("--diagram/--no-diagram", default=None, help="Draw each case's sequence diagram; done for a single case.")
 @click.option(
@@ -186,6 +183,30 @@ def report(name: str, html: Path) -> int:
     count, size = _write_page(name, html)
     click.echo(f"{html}: {count} case{'' if count == 1 else 's'}, {size / 1000:,.0f} kB")
     return EXIT_PASSED
+
+
+@lab.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "everything", is_flag=True, help="Every scenario that comes with the lab.")
+@ENGINE
+@JOBS
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a scenario.")
+def prove(names: tuple[str, ...], everything: bool, engine: str, jobs: int, as_json: bool) -> int:
+    """Prove that checks can fail: against the runs of sibling cases, and in worlds that were changed."""
+    from lab import prove as proving
+    from lab.flow import open_session
+    from lab.prove.matrix import exit_code
+    from lab.report import proof
+
+    scenarios = list({job.scenario.source.file: job.scenario for job in _jobs(names, everything, None, 1)}.values())
+    screen = _terminal(as_json).screen
+    with open_session(_chosen(engine), False, 1.0) as session:
+        proofs = proving.prove(session, scenarios, screen.progress, jobs)
+    if as_json:
+        click.echo(proof.lines(proofs), nl=False)
+    else:
+        proof.show(screen, proofs)
+    return exit_code(proofs)
 
 
 @lab.command()

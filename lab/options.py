@@ -26,6 +26,9 @@ class File(click.Path):
 ENGINE = click.option(
     "--engine", default=lambda: os.environ.get("LAB_ENGINE", "auto"), help="auto, docker, namespaces or fake."
 )
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 64), default=lambda: min(4, os.cpu_count() or 1), help="Cases at work at once."
+)
 FILE = File()
 CASE = click.option("--case", "case", metavar="CASE", help="Only this case.")
 

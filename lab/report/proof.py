@@ -1,0 +1,54 @@
+"""A proof on a terminal or as JSON: a matrix a scenario, and below it what no check noticed, with its place."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lab.prove.matrix import Answer, Cell, Proof, counted
+from lab.prove.mutations import MUTATIONS
+from lab.report import clip
+from lab.report.console import Screen
+
+SIGNS = {
+    Answer.NOTICED: "+",
+    Answer.SURVIVED: "SURVIVED",
+    Answer.UNCLEAR: "unclear",
+    Answer.SAME: "=",
+    Answer.SKIPPED: "skipped",
+    Answer.NONE: ".",
+}
+LEGEND = "+ a check FAILs, as it must; = the sibling expects the same; . does not apply; itself -"
+WIDEST = 32
+
+
+def show(screen: Screen, proofs: Sequence[Proof]) -> None:
+    """Each scenario's matrix, a row a case; then all that speaks against the checks, and one line that counts."""
+    for proof in proofs:
+        screen.gap()
+        screen.rule(proof.scenario)
+        width = min(max([4, *(len(row.case) for row in proof.rows)]), WIDEST)
+        for row in proof.rows:
+            if not row.siblings:
+                screen.say(f"{row.case}: {row.reason or row.outcome}", indent=2)
+                continue
+            told = (f"{name} {_sign(cell)}" for name, cell in row.mutations.items() if cell.answer is not Answer.NONE)
+            what = f"siblings {' '.join(map(_sign, row.siblings.values()))}; {', '.join(told) or 'no change applies'}"
+            screen.say(what, lead=f"{clip(row.case, width):{width}}  ", indent=2)
+    screen.gap()
+    screen.say(LEGEND)
+    for finding in (finding for proof in proofs for finding in proof.findings):
+        screen.line(str(finding))
+        for check in finding.checks:
+            screen.line(check, indent=2)
+    screen.gap()
+    screen.say("; ".join(f"{name}: {mutation.words}" for name, mutation in MUTATIONS.items()))
+    screen.say(counted(proofs), style="bold")
+
+
+def _sign(cell: Cell | None) -> str:
+    return "-" if cell is None else SIGNS[cell.answer]
+
+
+def lines(proofs: Sequence[Proof]) -> str:
+    """One JSON object a scenario."""
+    return "".join(json.dumps(asdict(proof)) + "\n" for proof in proofs)
