@@ -14,6 +14,7 @@ from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED, LabError
 from lab.options import CASE, ENGINE, FILE, JOBS, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
+    from lab.engines.base import Engine
     from lab.flow import Audience, Job
     from lab.judge import Report
     from lab.prove.witness import Counter
@@ -66,10 +67,11 @@ def run(
     time_scale: float,
 ) -> int:
     """Run scenarios, by their names or their files' paths."""
+    opened, run_id, why = _prepared(engine)
     from lab.flow import open_session, run_jobs
 
     work = _jobs(names, everything, case, repeat)
-    engine = _chosen(engine)
+    _say_engine(opened.name, why)
     pace = pace and sys.stdin.isatty() and sys.stdout.isatty()
     drawn = len(work) == 1 if diagram is None else diagram
     begun = time.monotonic()
@@ -78,7 +80,7 @@ def run(
         terminal = _terminal(as_json, pace, drawn)
         return _counter(terminal, len(work)) if repeat > 1 else terminal
 
-    with open_session(engine, keep, time_scale) as session:
+    with open_session(opened, keep, time_scale, run_id) as session:
         reports = run_jobs(session, work, audience, 1 if pace else jobs)
         _terminal(as_json, pace, drawn).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
@@ -194,13 +196,14 @@ def report(name: str, html: Path) -> int:
 def prove(names: tuple[str, ...], everything: bool, engine: str, jobs: int, as_json: bool) -> int:
     """Prove that checks can fail: against the runs of sibling cases, and in worlds that were changed."""
     from lab import prove as proving
+    from lab.engines import open_engine
     from lab.flow import open_session
     from lab.prove.matrix import exit_code
     from lab.report import proof
 
     scenarios = list({job.scenario.source.file: job.scenario for job in _jobs(names, everything, None, 1)}.values())
     screen = _terminal(as_json).screen
-    with open_session(_chosen(engine), False, 1.0) as session:
+    with open_session(open_engine(_chosen(engine)), False, 1.0) as session:
         proofs = proving.prove(session, scenarios, screen.progress, jobs)
     if as_json:
         click.echo(proof.lines(proofs), nl=False)
@@ -311,9 +314,25 @@ def _chosen(engine: str) -> str:
     from lab.engines import chosen
 
     name, why = chosen(engine)
+    _say_engine(name, why)
+    return name
+
+
+def _say_engine(name: str, why: str) -> None:
     if why:
         click.echo(f"engine {name}: {why}", err=True)
-    return name
+
+
+def _prepared(engine: str) -> "tuple[Engine, str, str]":
+    """The engine that is meant, at work for the run of that id while all that a run needs is imported and read; and
+    why it is that one, where that was not said."""
+    from lab.engines import chosen, open_engine
+    from lab.engines.base import new_run_id
+
+    name, why = chosen(engine)
+    opened, run_id = open_engine(name), new_run_id()
+    opened.prepare(run_id)
+    return opened, run_id, why
 
 
 @cache

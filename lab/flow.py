@@ -6,14 +6,13 @@ jobs, and ends all of them at an interrupt. How an engine makes hosts, and what 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from lab import __version__
-from lab.engines import open_engine
 from lab.engines.base import Capabilities, Deployment, Engine, Leftover
 from lab.errors import EngineError, MissingCapability, SubnetTaken
 from lab.history import History, Note, Output, View
@@ -24,9 +23,6 @@ from lab.runner import run
 from lab.runs import Run, load_case, load_plan, new_run, skip_reason
 from lab.scenario import Case, Scenario
 from lab.slots import Slot, Slots
-
-# What the engine must be asked first is not held up by imports in another thread.
-HEAD_START_SECONDS = 0.05
 
 
 class Audience(Protocol):
@@ -87,12 +83,12 @@ class Session:
 
 
 @contextmanager
-def open_session(engine: str, keep: bool, time_scale: float) -> Iterator[Session]:
-    """An engine that answers, rid of what dead runs left, and a new run in which to save."""
-    with closing(open_engine(engine)) as opened:
-        capabilities, swept = opened.capabilities(), opened.sweep()
-        with new_run() as saved:
-            yield Session(opened, capabilities, saved, swept, keep, time_scale)
+def open_session(engine: Engine, keep: bool, time_scale: float, run_id: str | None = None) -> Iterator[Session]:
+    """An engine that answers, rid of what dead runs left, and a new run in which to save; closed at the end."""
+    with closing(engine):
+        capabilities, swept = engine.capabilities(), engine.sweep()
+        with new_run(run_id=run_id) as saved:
+            yield Session(engine, capabilities, saved, swept, keep, time_scale)
 
 
 def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
@@ -175,7 +171,6 @@ def run_jobs(
         try:
             for job, turn in zip(jobs, turns, strict=True):
                 futures.append(pool.submit(_unless_interrupted, session, job, turn, slots))
-            wait(futures, HEAD_START_SECONDS, FIRST_COMPLETED)
             audience = make_audience()
             for item in session.swept:
                 audience.progress(f"removed {item.kind} {item.name}, left by run {item.run}")

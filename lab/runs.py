@@ -18,17 +18,16 @@ import errno
 import json
 import os
 import re
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
+from lab.engines.base import new_run_id
 from lab.errors import LabError, UsageError, did_you_mean
 from lab.history import History, dumps, loads
 from lab.pcapng import captures
@@ -87,7 +86,7 @@ class Run:
         self.close()
 
     def _store(self, plan: Plan, files: Mapping[str, bytes]) -> Path:
-        partial = self.folder / f".partial-{secrets.token_hex(4)}"
+        partial = self.folder / f".partial-{os.urandom(4).hex()}"
         with _in_words(self.folder):
             try:
                 partial.mkdir(parents=True)
@@ -103,16 +102,12 @@ class Run:
         return folder
 
 
-def new_run(root: Path | None = None) -> Run:
+def new_run(root: Path | None = None, run_id: str | None = None) -> Run:
     """A new run in `root`, to be used in a `with` block; LabError where none can be made there."""
     root = root or default_root()
+    folder = root / (run_id or new_run_id())
     with _in_words(root):
-        root.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = root / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir()
-                break
+        folder.mkdir(parents=True)
         marker = (folder / OPEN).open("xb")
     # Where the file system knows no locks, the marker alone keeps the run, until its end.
     with contextlib.suppress(OSError):
@@ -296,7 +291,7 @@ def _point_latest(folder: Path) -> None:
     link = folder.parent / LATEST
     if link.exists() and not link.is_symlink():
         return
-    new = folder.parent / f".{LATEST}-{secrets.token_hex(4)}"
+    new = folder.parent / f".{LATEST}-{os.urandom(4).hex()}"
     try:
         new.symlink_to(folder.name, target_is_directory=True)
         new.replace(link)

@@ -4,15 +4,23 @@ The engine offers subnets, makes what a plan says and hands back one pipe a host
 said there is none of the engine's business. Whatever `deploy` makes carries the run's id and is gone after its block.
 """
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
 
-from lab.plan import Plan
-from lab.remote import Remote
+if TYPE_CHECKING:
+    from lab.plan import Plan
+    from lab.remote import Remote
 
 Progress = Callable[[str], None]
+
+
+def new_run_id() -> str:
+    """What names a run, and labels all that is made for it: UTC and chance, as in 20261123-081640-3f9a1c07."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(4).hex()}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Deployment(Protocol):
     """Hosts that are up."""
 
     @property
-    def agents(self) -> Mapping[str, Remote]:
+    def agents(self) -> Mapping[str, "Remote"]:
         """Every host's agent, by the host's name."""
         ...
 
@@ -70,11 +78,15 @@ class Engine(Protocol):
         """EngineError where the engine cannot be reached."""
         ...
 
+    def prepare(self, run: str) -> None:
+        """Begin in the background what the run's first deployment takes in any case, where there is such a thing."""
+        ...
+
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """A free IPv4 subnet for each number of hosts, none of them in `avoid`; PoolExhausted names who holds them."""
         ...
 
-    def deploy(self, plan: Plan, run: str, progress: Progress) -> AbstractContextManager[Deployment]:
+    def deploy(self, plan: "Plan", run: str, progress: Progress) -> AbstractContextManager[Deployment]:
         """The plan's networks and hosts, up, each agent answering; all of it gone at the end of the block, whatever
         ends it. SubnetTaken: plan again. MissingCapability: nothing was left behind."""
         ...
@@ -89,5 +101,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back the engine's connections."""
+        """Give back the engine's connections, and what was prepared in vain."""
         ...

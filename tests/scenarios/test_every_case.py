@@ -11,6 +11,7 @@ from shipped_cases import JOBS, named
 from silence import Silence
 
 from lab.checks.base import Outcome
+from lab.engines import open_engine
 from lab.engines.namespaces import NamespacesEngine
 from lab.errors import LabError
 from lab.flow import open_session, run_jobs
@@ -51,7 +52,7 @@ def _asked_for(items: list[pytest.Item], function: str) -> list[str]:
 def _run(engine: str, names: list[str], folder: Path, at_once: int) -> Reports:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(folder))
-        with open_session(engine, keep=False, time_scale=1.0) as session:
+        with open_session(open_engine(engine), keep=False, time_scale=1.0) as session:
             reports = run_jobs(session, [JOBS[name] for name in names], Silence, at_once)
     return dict(zip(names, reports, strict=True))
 

@@ -11,6 +11,7 @@ from shipped_cases import JOBS, SCENARIOS, named, plan_of, siblings
 from silence import Silence
 
 from lab.checks.base import Outcome
+from lab.engines import open_engine
 from lab.flow import open_session, run_jobs
 from lab.prove.cross import crossed, differing
 from lab.runs import find, load_case, skip_reason
@@ -30,7 +31,7 @@ def saved(tmp_path_factory):
     """What was planned and observed in every case that the fake engine can run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        with open_session("fake", keep=False, time_scale=1.0) as session:
+        with open_session(open_engine("fake"), keep=False, time_scale=1.0) as session:
             run_jobs(session, list(JOBS.values()), Silence, 2)
         cases = [load_case(folder) for folder in find("latest") if not skip_reason(folder)]
     return {f"{plan.scenario}::{plan.case}": (plan, history) for plan, history in cases}

@@ -8,6 +8,7 @@ from shipped_cases import JOBS, SCENARIOS, named
 from silence import Silence
 
 from lab.diff import compare, side
+from lab.engines import open_engine
 from lab.flow import open_session, run_jobs
 from lab.transcript import Transcript
 
@@ -34,7 +35,7 @@ def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _told(engine: str, folder: Path, names: list[str]) -> Told:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(folder))
-        with open_session(engine, keep=False, time_scale=1.0) as session:
+        with open_session(open_engine(engine), keep=False, time_scale=1.0) as session:
             run_jobs(session, [JOBS[name] for name in names for _ in range(2)], Silence, 2)
         told: Told = {}
         for transcript in side("latest"):

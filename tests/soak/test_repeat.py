@@ -14,6 +14,7 @@ from silence import Silence
 
 from lab.checks.base import Outcome
 from lab.diff import Row, compare, side
+from lab.engines import open_engine
 from lab.flow import Job, open_session, run_jobs
 from lab.judge import Report
 from lab.library import shipped
@@ -43,7 +44,7 @@ def repeated(times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     monkeypatch.setenv("LAB_RUNS", str(folder))
     scenarios = [load(path) for path in shipped()]
     jobs = [Job(scenario, case) for scenario in scenarios for case in scenario.cases for _ in range(times)]
-    with open_session("docker", keep=False, time_scale=1.0) as session:
+    with open_session(open_engine("docker"), keep=False, time_scale=1.0) as session:
         return run_jobs(session, jobs, Silence, 2)
 
 

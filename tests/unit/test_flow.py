@@ -11,6 +11,7 @@ import pytest
 
 from lab import flow
 from lab.checks.base import Outcome
+from lab.engines import open_engine
 from lab.engines.fake import FakeEngine
 from lab.errors import EngineError, MissingCapability, PoolExhausted, SubnetTaken
 from lab.flow import Job, Session, Turn, open_session, run_jobs, tell_again
@@ -114,7 +115,7 @@ def test_what_was_saved_is_told_again_alike() -> None:
 
 
 def test_a_session_is_open_as_long_as_its_block(tmp_path: Path) -> None:
-    with open_session("fake", False, 2.0) as opened:
+    with open_session(open_engine("fake"), False, 2.0) as opened:
         assert opened.versions.keys() >= {"lab", "engine", "kernel"}
         assert opened.time_scale == 2.0 and opened.saved.folder.parent == tmp_path / "runs"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.checks.base import Outcome
+from lab.engines import open_engine
 from lab.flow import Session, open_session
 from lab.prove import prove
 from lab.prove.matrix import Answer, Proof, exit_code
@@ -39,7 +40,7 @@ steps:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        with open_session("fake", keep=False, time_scale=1.0) as opened:
+        with open_session(open_engine("fake"), keep=False, time_scale=1.0) as opened:
             yield opened
 
 

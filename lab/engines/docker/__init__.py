@@ -63,6 +63,9 @@ class DockerEngine:
         versions = {"engine": f"docker {version.get('Version')}", "kernel": kernel, "image": images.image_tag()}
         return Capabilities(frozenset(known - lacks.keys()), lacks, versions)
 
+    def prepare(self, run: str) -> None:
+        """Nothing."""
+
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """A free subnet of the pool for each number of hosts; PoolExhausted names who holds it."""
         networks = self.client.networks()

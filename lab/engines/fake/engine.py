@@ -122,6 +122,9 @@ class FakeEngine:
         """What is modelled."""
         return Capabilities(HAS, LACKS, {"engine": "fake", "kernel": "none (a model)", "image": "none"})
 
+    def prepare(self, run: str) -> None:
+        """Nothing."""
+
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """Free subnets of the pool; PoolExhausted names who holds it."""
         from lab.engines import pool

@@ -1,5 +1,6 @@
 """The namespaces engine: hosts are made of the kernel's namespaces, by an unprivileged user; no daemon, no image.
 
+spare       a house's process, begun before it is known what it is to hold
 deployment  a plan, up, and gone again
 house       the program that makes the hosts and holds them; it runs by itself
 
@@ -12,18 +13,20 @@ import contextlib
 import os
 import platform
 import re
-import secrets
-import shutil
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab.addressing import Interface
 from lab.engines import pool
 from lab.engines.base import Capabilities, Deployment, Leftover, Progress
+from lab.engines.namespaces.spare import House, start
 from lab.errors import EngineError
-from lab.plan import Plan, PlannedHost, PlannedNetwork
+
+if TYPE_CHECKING:
+    from lab.plan import Plan
 
 ALWAYS = frozenset({"capture", "ipv6", "link", "router", "sysctl"})
 # What a host needs of the machine: the command, and Debian's package.
@@ -50,6 +53,14 @@ class NamespacesEngine:
 
     name = "namespaces"
 
+    def __init__(self) -> None:
+        self._prepared: dict[str, House] = {}
+
+    def prepare(self, run: str) -> None:
+        """A house for the run's first case, which comes up while the case is read."""
+        if sys.platform == "linux":
+            self._prepared[run] = start(run)
+
     def capabilities(self) -> Capabilities:
         """What this machine can do; EngineError where it is not Linux."""
         if platform.system() != "Linux":
@@ -57,7 +68,7 @@ class NamespacesEngine:
         lacks = {
             need: f"{tool} is not on this machine (on Debian: apt-get install {package})"
             for need, (tool, package) in TOOLS.items()
-            if not shutil.which(tool, path=PATH)
+            if not any(os.access(f"{folder}/{tool}", os.X_OK) for folder in PATH.split(":"))
         }
         if not IPV6.is_dir():
             lacks["ipv6"] = "the kernel was started without IPv6"
@@ -68,23 +79,27 @@ class NamespacesEngine:
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """Any of the pool will do: no run sees another's networks."""
         within = pool.pool()
-        chosen = pool.choose(within, sizes, map(IPv4Network, avoid), secrets.randbelow(within.num_addresses))
+        chosen = pool.choose(
+            within, sizes, map(IPv4Network, avoid), int.from_bytes(os.urandom(8)) % within.num_addresses
+        )
         return tuple(map(str, chosen))
 
-    def deploy(self, plan: Plan, run: str, progress: Progress) -> AbstractContextManager[Deployment]:
+    def deploy(self, plan: "Plan", run: str, progress: Progress) -> AbstractContextManager[Deployment]:
         """The plan's networks and hosts, up, each agent answering; gone after the block."""
         from lab.engines.namespaces.deployment import deploy
 
-        return deploy(plan, run, progress)
+        return deploy(plan, self._house(run), progress)
 
     def trial(self) -> None:
         """Make a host, and let it go; EngineError says why that cannot be, and what to do."""
+        from lab.addressing import Interface
         from lab.engines.namespaces.deployment import deploy
+        from lab.plan import Plan, PlannedHost, PlannedNetwork
 
         network = PlannedNetwork(name="lan", subnet="10.213.0.0/28")
         host = PlannedHost(name="host", interfaces=(Interface(network="lan", address="10.213.0.2"),))
         plan = Plan(scenario="trial", file="", case="", title="", networks=(network,), hosts=(host,), steps=())
-        with deploy(plan, "trial", lambda text: None):
+        with deploy(plan, self._house("trial"), lambda text: None):
             pass
 
     def sweep(self, run: str | None = None) -> tuple[Leftover, ...]:
@@ -101,7 +116,12 @@ class NamespacesEngine:
         return tuple(Leftover("house", pid, run, alive=True) for pid, run in _houses())
 
     def close(self) -> None:
-        """There is no connection to give back."""
+        """End what was prepared in vain."""
+        while self._prepared:
+            self._prepared.popitem()[1].end()
+
+    def _house(self, run: str) -> House:
+        return self._prepared.pop(run, None) or start(run)
 
 
 def _houses() -> Iterator[tuple[str, str]]:

@@ -8,8 +8,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,22 +17,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import lab.agent
 from lab.engines.base import Progress
+from lab.engines.namespaces.spare import END_SECONDS, House
 from lab.errors import EngineError, MissingCapability
 from lab.library import PROGRAMS
 from lab.plan import PROGRAM_FOLDER, Plan, PlannedHost
 from lab.remote import BOOTSTRAP, Remote, agent_source
 
-HOUSE = Path(__file__).parent / "house.py"
-SYSTEM_PYTHON = Path("/usr/bin/python3")
-# What the agent imports: the house has it already when it becomes one.
-MODULES = (
-    *("array", "base64", "binascii", "contextlib", "errno", "heapq", "json", "marshal", "os", "queue", "select"),
-    *("signal", "socket", "struct", "subprocess", "sys", "threading", "time", "types", "weakref"),
-)
-MARK = "socket-lab-run="
-END_SECONDS = 10
 SYSTEM = Path("/proc/sys")
 MASKED = (
     "in a container, /proc must not be masked (with Docker: --security-opt systempaths=unconfined); else use Docker"
@@ -76,22 +65,20 @@ class Pipe:
 class NamespacesDeployment:
     """Hosts that are up."""
 
-    house: "subprocess.Popen[bytes]"
+    house: House
     agents: Mapping[str, Remote]
     pids: Mapping[str, int] = field(default_factory=dict)
     kept: bool = False
 
     def enter(self, host: str) -> str:
         """The command that opens a shell on the host."""
-        return f"nsenter --preserve-credentials -t {_outer(self.house.pid, self.pids[host])} -U -n -m -p -u sh"
+        return f"nsenter --preserve-credentials -t {_outer(self.house.process.pid, self.pids[host])} -U -n -m -p -u sh"
 
     def keep(self) -> None:
         """Leave the hosts up after the block."""
         for agent in self.agents.values():
             agent.stay()
-        assert self.house.stdin
-        self.house.stdin.write(b"keep\n")
-        self.house.stdin.flush()
+        self.house.telling.sendall(b"keep\n")
         self.kept = True
 
     def now(self) -> int:
@@ -104,22 +91,23 @@ class NamespacesDeployment:
 
 
 @contextlib.contextmanager
-def deploy(plan: Plan, run: str, progress: Progress) -> Iterator[NamespacesDeployment]:
-    """The plan's hosts, up; gone after the block, unless it asked to keep them."""
+def deploy(plan: Plan, house: House, progress: Progress) -> Iterator[NamespacesDeployment]:
+    """The plan's hosts, up in the house; gone after the block, and it with them, unless it asked to keep them."""
     progress(f"starting {', '.join(host.name for host in plan.hosts)}")
     pipes, theirs = _pipes(plan)
     with contextlib.ExitStack() as leaving:
         for pipe in pipes.values():
             leaving.callback(pipe.close)
-        try:
-            house = _start(run, theirs)
-        finally:
-            for descriptor in (descriptor for pair in theirs.values() for descriptor in pair):
-                os.close(descriptor)
         remotes = {name: Remote(name, pipe) for name, pipe in pipes.items()}
         deployment = NamespacesDeployment(house, remotes)
         leaving.callback(_leave, deployment)
-        deployment.pids = _make(house, plan, theirs)
+        try:
+            with contextlib.suppress(ConnectionError):  # it has ended; its answer says why
+                house.give(tuple(theirs.values()))
+        finally:
+            for descriptor in (descriptor for pair in theirs.values() for descriptor in pair):
+                os.close(descriptor)
+        deployment.pids = _make(house, plan)
         with ThreadPoolExecutor(min(PARALLEL, max(1, len(plan.hosts)))) as pool:
             list(pool.map(lambda host: _wake(remotes[host.name], pipes[host.name], host), plan.hosts))
         yield deployment
@@ -127,7 +115,7 @@ def deploy(plan: Plan, run: str, progress: Progress) -> Iterator[NamespacesDeplo
 
 def _leave(deployment: NamespacesDeployment) -> None:
     if not deployment.kept:
-        _end(deployment.house)
+        deployment.house.end()
 
 
 def _pipes(plan: Plan) -> tuple[dict[str, Pipe], dict[str, tuple[int, int]]]:
@@ -141,43 +129,23 @@ def _pipes(plan: Plan) -> tuple[dict[str, Pipe], dict[str, tuple[int, int]]]:
     return ours, theirs
 
 
-def python() -> Path:
-    """What houses and agents run on: the machine's own Python, else this one."""
-    return SYSTEM_PYTHON if SYSTEM_PYTHON.exists() else Path(os.path.realpath(sys.executable))
-
-
-def _start(run: str, descriptors: Mapping[str, tuple[int, int]]) -> "subprocess.Popen[bytes]":
-    agent = Path(lab.agent.__file__).parent
-    return subprocess.Popen(
-        [python(), "-I", "-S", HOUSE, agent, MARK + run],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[descriptor for pair in descriptors.values() for descriptor in pair],
-        start_new_session=True,
-        cwd="/",
-    )
-
-
-def _make(house: "subprocess.Popen[bytes]", plan: Plan, descriptors: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+def _make(house: House, plan: Plan) -> dict[str, int]:
     """Have it all made; the hosts' process ids as the house counts them."""
-    assert house.stdin and house.stdout
+    assert house.process.stdout
     spec = {
         "networks": [network.name for network in plan.networks],
-        "hosts": [_host(plan, host, descriptors[host.name]) for host in plan.hosts],
+        "hosts": [_host(plan, host) for host in plan.hosts],
         "names": _names(plan),
         "programs": {path.stem: path.read_text("utf-8") for path in PROGRAMS.glob("*.py")},
         "folder": PROGRAM_FOLDER,
         "bootstrap": BOOTSTRAP,
-        "modules": MODULES,
     }
-    with contextlib.suppress(BrokenPipeError):
-        house.stdin.write(json.dumps(spec).encode() + b"\n")
-        house.stdin.flush()
+    with contextlib.suppress(ConnectionError):
+        house.telling.sendall(json.dumps(spec).encode() + b"\n")
     agent_source()  # kept: who needs it finds it made
-    answer = house.stdout.readline()
+    answer = house.process.stdout.readline()
     if not answer:
-        raise EngineError(f"the hosts could not be made: their house ended with {house.wait(END_SECONDS)}")
+        raise EngineError(f"the hosts could not be made: their house ended with {house.process.wait(END_SECONDS)}")
     told = json.loads(answer)
     if "error" in told:
         raise trouble(told)
@@ -210,10 +178,10 @@ def remedy() -> str:
     return "a container must allow it (Docker: --security-opt seccomp=unconfined, apparmor=unconfined); or use Docker"
 
 
-def _host(plan: Plan, host: PlannedHost, descriptors: tuple[int, int]) -> dict[str, Any]:
+def _host(plan: Plan, host: PlannedHost) -> dict[str, Any]:
     lengths = {network.name: ip_network(network.subnet).prefixlen for network in plan.networks}
     faces = [face.model_dump() | {"length": lengths[face.network]} for face in host.interfaces]
-    return {"name": host.name, "descriptors": descriptors, "interfaces": faces, "sysctls": host.sysctls}
+    return {"name": host.name, "interfaces": faces, "sysctls": host.sysctls}
 
 
 def _names(plan: Plan) -> str:
@@ -232,19 +200,6 @@ def _wake(remote: Remote, pipe: Pipe, host: PlannedHost) -> None:
         pipe.write(agent_source())
     remote.hello()
     remote.configure(host)
-
-
-def _end(house: "subprocess.Popen[bytes]") -> None:
-    """Its input ends, and the kernel takes down all that it held."""
-    assert house.stdin and house.stdout
-    with contextlib.suppress(OSError):
-        house.stdin.close()
-    try:
-        house.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        kill(house.pid)
-        house.wait()
-    house.stdout.close()
 
 
 def kill(pid: int) -> None:

@@ -1,7 +1,8 @@
 """The program that makes a deployment's hosts out of namespaces, and holds them up for as long as its input is open.
 
 It runs by itself, under the plainest Python, in a user namespace of its own: standard library only, and nothing of the
-lab but the agent's netlink. One JSON line says what to make, one answers; then it waits for the end of its input.
+lab but the agent's netlink. Its input is a socket, over which come each host's own input and output, and one JSON line
+that says what to make. One line answers; then it waits for the end of its input.
 
     lab ──> first process ──> house: process 1 of a PID namespace; bridges, and a small read-only root
                                 ├──> host: PID, network, mount, UTS and IPC namespace; the agent is its process 1
@@ -41,6 +42,11 @@ LINK, ADDRESS = struct.Struct("=BxHiII"), struct.Struct("=BBBBI")
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_PID = 1, 3, 10, 18, 19
 INFO_KIND, INFO_DATA, VETH_PEER = 1, 2, 1
 UP, NO_DAD = 1, 2
+# What the agent imports: it is there already when a host becomes one.
+MODULES = (
+    *("array", "base64", "binascii", "errno", "heapq", "marshal", "queue", "select", "struct", "subprocess"),
+    *("threading", "time", "types", "weakref"),
+)
 # As containers have them: any program may take any port, and may ping.
 SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 0"}
 
@@ -77,11 +83,10 @@ def write(path: str, text: str) -> None:
 
 
 def main() -> None:
-    """Enter the namespaces, make everything, answer, and wait."""
+    """Enter the namespaces; once it is told what to make, make it, answer, and wait."""
     write("/proc/self/oom_score_adj", "1000")  # a machine without memory ends its hosts before anything else
     sys.path.insert(0, sys.argv[1])
-    spec = json.loads(read_line(0))
-    for name in ("netlink", *spec["modules"]):  # later, they may lie where nobody may read
+    for name in ("netlink", *MODULES):  # later, they may lie where nobody may read
         __import__(name)
     try:
         enter()
@@ -96,7 +101,10 @@ def main() -> None:
         os._exit(os.waitstatus_to_exitcode(status) & 0x7F)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
-        hosts = make(spec)
+        root = make_root()
+        pairs, spec = told()
+        enter_root(root, spec)
+        hosts = make(spec, pairs)
     except (Trouble, OSError) as trouble:
         answer(trouble)
         os._exit(1)
@@ -104,15 +112,21 @@ def main() -> None:
     hold()
 
 
-def read_line(descriptor: int) -> bytes:
-    """What is to be made; who asked may end before having said it."""
-    data = b""
-    while not data.endswith(b"\n"):
-        piece = os.read(descriptor, 1 << 20)
-        if not piece:
-            os._exit(0)
-        data += piece
-    return data
+def told() -> tuple[list[list[int]], Spec]:
+    """Each host's input and output, and what is to be made; who asked may end before having said it."""
+    pairs, data = [], b""
+    with socket.socket(fileno=os.dup(0)) as asker:
+        while True:
+            mark, pair, _, _ = socket.recv_fds(asker, 1, 2)
+            if mark != b"+":
+                break
+            pairs.append(pair)
+        while mark and not data.endswith(b"\n"):
+            mark = asker.recv(1 << 20)
+            data += mark
+    if not mark:
+        os._exit(0)
+    return pairs, json.loads(data)
 
 
 def answer(trouble: Exception | None, hosts: dict[str, int] | None = None) -> None:
@@ -164,11 +178,10 @@ def step_down() -> None:
         raise Trouble("root", "this is root in a user namespace that has no other user to become")
 
 
-def make(spec: Spec) -> dict[str, int]:
-    """The root, the networks and the hosts; the hosts' process ids as this namespace counts them."""
+def make(spec: Spec, pairs: list[list[int]]) -> dict[str, int]:
+    """The networks and the hosts; the hosts' process ids as this namespace counts them."""
     netlink = __import__("netlink")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how an agent ended
-    make_root(spec)
     for setting in ("all", "default"):
         with contextlib.suppress(FileNotFoundError):
             write(f"/proc/sys/net/ipv6/conf/{setting}/disable_ipv6", "1")
@@ -178,9 +191,9 @@ def make(spec: Spec) -> dict[str, int]:
         name = f"net{number}"
         order(netlink, LINK.pack(0, 0, 0, UP, UP) + netlink.attribute(IFLA_IFNAME, name.encode() + b"\0") + kind)
         bridges[network] = socket.if_nametoindex(name)
-    hosts = [Host(spec, host) for host in spec["hosts"]]
-    for host in spec["hosts"]:
-        for descriptor in host["descriptors"]:
+    hosts = [Host(spec, host, pair) for host, pair in zip(spec["hosts"], pairs, strict=True)]
+    for pair in pairs:
+        for descriptor in pair:
             os.close(descriptor)  # its pipe ends with the agent
     number = 0
     for host in hosts:
@@ -215,7 +228,7 @@ def veth(netlink: Any, name: str, bridge: int, peer: str, pid: int) -> bytes:
 class Host:
     """A child in namespaces of its own, which waits for its links and then becomes the agent."""
 
-    def __init__(self, spec: Spec, plan: Spec) -> None:
+    def __init__(self, spec: Spec, plan: Spec, pair: list[int]) -> None:
         self.plan = plan
         told, tells = os.pipe()
         self.gate, gate = os.pipe()
@@ -230,7 +243,7 @@ class Host:
                 if child:
                     os.write(status, json.dumps({"pid": child}).encode() + b"\n")
                     os._exit(0)
-                become_host(spec, plan, self.gate, status)
+                become_host(spec, plan, pair, self.gate, status)
             except BaseException as trouble:
                 with contextlib.suppress(OSError):
                     os.write(status, failure(trouble))
@@ -268,7 +281,7 @@ def failure(trouble: BaseException) -> bytes:
     return json.dumps({"kind": kind, "error": str(trouble), "number": number or 0}).encode() + b"\n"
 
 
-def become_host(spec: Spec, plan: Spec, gate: int, status: int) -> None:
+def become_host(spec: Spec, plan: Spec, pair: list[int], gate: int, status: int) -> None:
     """Everything that is a host's own, then the agent."""
     call("mount", "mount", "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     call("mount", "mount", "tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=1777")
@@ -278,8 +291,8 @@ def become_host(spec: Spec, plan: Spec, gate: int, status: int) -> None:
     attach(plan)
     set_sysctls(plan)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(plan["descriptors"][0], 0)
-    os.dup2(plan["descriptors"][1], 1)
+    os.dup2(pair[0], 0)
+    os.dup2(pair[1], 1)
     os.dup2(nowhere, 2)
     os.write(status, b'{"ready": true}\n')
     os.closerange(3, 65536)
@@ -322,8 +335,8 @@ def set_sysctls(plan: Spec) -> None:
                 raise Trouble("sysctl", key, error.errno or 0) from error
 
 
-def make_root(spec: Spec) -> None:
-    """A small tree, read-only: the machine's programs and libraries, a few of its settings, nothing of its users'."""
+def make_root() -> str:
+    """A small tree: the machine's programs and libraries, a few of its settings, nothing of its users'."""
     root = "/mnt" if os.path.isdir("/mnt") else "/sys"
     call("mount", "mount", "none", "/", None, MS_REC | MS_PRIVATE, None)
     call("mount", "mount", "root", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=16m,mode=755")
@@ -344,15 +357,20 @@ def make_root(spec: Spec) -> None:
         ("/dev/stderr", "fd/2"),
     ):
         os.symlink(target, root + path)
+    for path in ("/proc", "/tmp", "/root", "/sys", "/run"):
+        os.makedirs(root + path, exist_ok=True)
+    call("mount", "mount", "proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    return root
+
+
+def enter_root(root: str, spec: Spec) -> None:
+    """With the plan's own files in it, it is all that there is from now on, and can only be read."""
     files = {"/etc/passwd": USERS, "/etc/group": GROUPS, "/etc/hosts": spec["names"], "/etc/resolv.conf": ""}
     files["/etc/nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"
     for path, text in files.items():
         put(root + path, text)
     for name, text in spec["programs"].items():
         put(f"{root}{spec['folder']}/{name}.py", text)
-    for path in ("/proc", "/tmp", "/root", "/sys", "/run"):
-        os.makedirs(root + path, exist_ok=True)
-    call("mount", "mount", "proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     os.chdir(root)
     call("mount", "pivot_root", ".", ".")
     call("mount", "umount2", ".", MNT_DETACH)
