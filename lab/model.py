@@ -23,7 +23,7 @@ TALKING_TOOLS = (
     "redis-server",
     "redis-cli",
 )  # those whose own calls are of interest; the others only look
-ACTIONS = ("start", "run", "stop", "call", "wait", "firewall", "link", "sysctl", "impair")
+ACTIONS = ("start", "run", "stop", "kill", "call", "wait", "firewall", "link", "sysctl", "impair")
 
 GUARD_TABLE, IMPAIRED_TABLE = "security", "mangle"
 _RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
@@ -325,6 +325,7 @@ class Step(Model):
     start: Annotated[Argv | None, Field(description="a program, left running")] = None
     run: Annotated[Argv | None, Field(description="a program, to its end")] = None
     stop: str | None = Field(None, description="a started program, by its name or its `as`")
+    kill: str | None = Field(None, description="the same, by a signal that it cannot handle: kill -9")
     call: Annotated[str, _form(parse_call)] | None = Field(None, description='one socket call, as in "s.listen(1)"')
     wait: str | None = Field(None, description="the `as` of a pending step; or a time, to observe an absence")
     firewall: Annotated[str, _form(firewall_rule)] | None = Field(None, description="an iptables or ip6tables command")

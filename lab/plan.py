@@ -60,7 +60,7 @@ class PlannedHost(Model):
 
 class PlannedStep(Model):
     """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
-    number of the step that `wait` or `stop` names; `argv` what `start` or `run` executes; `trace` asks for its network
+    number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its network
     calls; `marks` gives the place (`file:line:column`) of the step (key "") and of each check ("0.connect": the first
     expectation's connect)."""
 
@@ -248,7 +248,7 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
     for number, step in ((item.number, item.step) for item in steps):
         argv, trace = _argv(step.start or step.run or (), scenario.programs)
         timeout = seconds(step.timeout) if step.timeout else STEP_TIMEOUT
-        target = step.stop or step.wait or ""
+        target = step.stop or step.kill or step.wait or ""
         planned.append(
             PlannedStep(
                 number=number,

@@ -200,6 +200,10 @@ class Remote:
         """End a program; whether it did."""
         return self._ended("stop", grace, step=step, grace=grace, because=because)
 
+    def kill(self, step: int, because: str) -> bool:
+        """End a program by a signal that it cannot handle; whether it did end."""
+        return self._ended("kill", 0, step=step, because=because)
+
     def sockets(self, step: int) -> Sockets:
         """The socket table now."""
         result = self.request("sockets")

@@ -78,10 +78,12 @@ class Rules:
     _run = _start
 
     def _stop(self, item: Numbered) -> None:
-        name, host = item.step.stop or "", item.step.host
+        name, host = item.step.stop or item.step.kill or "", item.step.host
         if name not in self._started[host] and host not in self._doubtful:
             words = f"no program {name!r} was started on {host} before this step"
-            self._tell(item, ("stop",), words + did_you_mean(name, self._started[host]))
+            self._tell(item, (item.step.action,), words + did_you_mean(name, self._started[host]))
+
+    _kill = _stop
 
     def _call(self, item: Numbered) -> None:
         call, host = parse_call(item.step.call or ""), item.step.host
@@ -179,7 +181,7 @@ class Rules:
         return pending.step if pending else step
 
     def _check(self, item: Numbered, path: Path_, name: str, expected: Any, acted: Step) -> None:
-        action = {"stop": "start", "wait": "observe"}.get(acted.action, acted.action)
+        action = {"stop": "start", "kill": "start", "wait": "observe"}.get(acted.action, acted.action)
         fits = CHECKS[name].actions
         if fits and action not in fits and not (acted.action == "wait" and self._doubtful):
             with_ = "no action" if action == "observe" else action

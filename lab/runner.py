@@ -207,6 +207,9 @@ class _Run:
     def _stop(self, planned: PlannedStep) -> None:
         self._agent(planned).stop(self._target(planned), GRACE_SECONDS * self.plan.time_scale, "stopped")
 
+    def _kill(self, planned: PlannedStep) -> None:
+        self._agent(planned).kill(self._target(planned), "stopped")
+
     def _call(self, planned: PlannedStep) -> None:
         call = parse_call(planned.step.call or "")
         pending = planned.step.as_ is not None
@@ -259,6 +262,7 @@ ACTS: dict[str, Callable[[_Run, PlannedStep], None]] = {
     "start": _Run._start,
     "run": _Run._run,
     "stop": _Run._stop,
+    "kill": _Run._kill,
     "call": _Run._call,
     "wait": _Run._wait,
     "firewall": _Run._firewall,

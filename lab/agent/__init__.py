@@ -18,6 +18,7 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
                                                           that file's path
     join       step, timeout                              ended (bool): a pending call or a program, with all its events
     stop       step, grace, because                       ended: SIGTERM, then SIGKILL after the grace
+    kill       step, because                              ended: SIGKILL
     view       step, tools [name]                         views [{command, code, data (base64), time}], the tools run
                                                           side by side; code 127: it is not on this host
     sockets                                               time, tables {"tcp": base64 of sock_diag answers, "udp": …}

@@ -54,6 +54,7 @@ class Agent:
             "drain": self._drain,
             "start": self._start,
             "stop": self._stop,
+            "kill": self._kill,
             "sockets": tables.sockets,
             "counters": tables.counters,
             "firewall": self._network.firewall,
@@ -152,10 +153,16 @@ class Agent:
             raise
 
     def _stop(self, step: int, grace: float, because: str) -> dict[str, Any]:
+        return {"ended": self._program(step).stop(grace, because)}
+
+    def _kill(self, step: int, because: str) -> dict[str, Any]:
+        return {"ended": self._program(step).kill(because)}
+
+    def _program(self, step: int) -> Program:
         program = self._find(step)
         if not isinstance(program, Program):
             raise Refused(f"step {step} is a call; only a program can be stopped")
-        return {"ended": program.stop(grace, because)}
+        return program
 
     def _link(self, network: str, state: str) -> dict[str, Any]:
         self._network.link(network, state)

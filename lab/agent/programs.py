@@ -122,14 +122,21 @@ class Program(Task):
 
     def stop(self, grace: float, because: str) -> bool:
         """SIGTERM to all of it, SIGKILL after the grace; whether it ended."""
-        child = self.child
-        if child is None:
-            raise Refused(f"the program of step {self.step} was not started")
+        child = self._running()
         child.kill(signal.SIGTERM, because)
-        if not child.exited.wait(grace):
-            child.kill(signal.SIGKILL)
+        child.exited.wait(grace)
+        return self.kill(because)
+
+    def kill(self, because: str) -> bool:
+        """SIGKILL to all of it; whether it ended."""
+        self._running().kill(signal.SIGKILL, because)
         self._pumping.join(LINGER + BEGIN)
         return self.ended
+
+    def _running(self) -> Child:
+        if self.child is None:
+            raise Refused(f"the program of step {self.step} was not started")
+        return self.child
 
     def finish(self, child: Child) -> None:
         """Tell that it ended."""

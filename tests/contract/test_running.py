@@ -82,6 +82,18 @@ def test_a_program_that_ignores_the_signal_is_killed(hosts):
     assert (client.exit(step).code, client.exit(step).because) == (137, "timeout")
 
 
+def test_a_program_that_would_handle_a_signal_is_killed(hosts):
+    client = hosts("client")
+    step = client.start(*PYTHON, STUBBORN)
+    for _ in range(100):
+        if client.output(step):
+            break
+        client.remote.join(step, 0.05)
+    assert client.output(step) == b"ready\n"
+    assert client.remote.kill(step, "stopped")
+    assert (client.exit(step).code, client.exit(step).because) == (137, "stopped")
+
+
 def test_an_endless_printer_is_bounded(hosts):
     client = hosts("client")
     step = client.start(*PYTHON, ENDLESS)

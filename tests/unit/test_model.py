@@ -75,6 +75,7 @@ def test_a_step_has_one_action_or_observes() -> None:
         "start": ["echo-server"],
         "run": ["echo-client", 1],
         "stop": "echo-server",
+        "kill": "echo-server",
         "call": "s = socket()",
         "wait": "3 s",
         "firewall": "-F",

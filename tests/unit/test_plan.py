@@ -140,7 +140,7 @@ STEPS = """\
   - {host: server, start: [mine, "{x}"], timeout: 500 ms}
   - {host: server, run: [ss, -l], as: pending}
   - {host: server, stop: one}
-  - {host: server, stop: mine}
+  - {host: server, kill: mine}
   - {host: server, wait: pending, expect: [{exit: 0}, {on: server, listening: {port: 1}}]}
   - {host: server, wait: 3 s}
   - {host: server, firewall: -F}
@@ -173,7 +173,7 @@ def test_steps_are_resolved(tmp_path: Path) -> None:
         "server: start mine 1",
         "server: run ss -l  (as pending)",
         "server: stop one",
-        "server: stop mine",
+        "server: kill mine",
         "server: wait pending",
         "server: wait 3 s",
         "server: firewall -F",

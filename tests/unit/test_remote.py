@@ -120,6 +120,7 @@ def test_questions_go_out_and_answers_come_back_typed(remote):
         {"pid": 12},
         {"ended": True},
         {"ended": True},
+        {"ended": True},
         {"code": 4, "output": "no"},
         {},
         {},
@@ -130,6 +131,7 @@ def test_questions_go_out_and_answers_come_back_typed(remote):
     assert host.start(2, ("python3", "@x.py"), True, {"x": "pass"}) == 12
     assert host.join(2, 3.0) is True
     assert host.stop(2, 1.0, "stopped") is True
+    assert host.kill(2, "stopped") is True
     assert host.firewall(("iptables", "-F")) == (4, "no")
     host.link("lan", "down")
     host.stay()
@@ -157,6 +159,7 @@ def test_questions_go_out_and_answers_come_back_typed(remote):
         {"do": "start", "step": 2, "argv": ["python3", "@x.py"], "trace": True, "files": {"x": "pass"}},
         {"do": "join", "step": 2, "timeout": 3.0},
         {"do": "stop", "step": 2, "grace": 1.0, "because": "stopped"},
+        {"do": "kill", "step": 2, "because": "stopped"},
         {"do": "firewall", "argv": ["iptables", "-F"]},
         {"do": "link", "network": "lan", "state": "down"},
         {"do": "stay"},

@@ -31,7 +31,7 @@ def test_nothing_is_told_where_all_holds() -> None:
         {"stop": "echo-server"},
         {"stop": "one", "expect": {"exit": 0, "stdout": {"lacks": "x"}}},
         {"start": ["echo-server"]},
-        {"stop": "echo-server"},
+        {"kill": "echo-server", "expect": {"exit": 137}},
         {"run": ["ss", "-l"], "as": "running"},
         {"wait": "3 s", "expect": {"sockets": {"port": 1}}},
         {"wait": "running", "expect": {"exit": 0, "connect": "accepted"}},
@@ -54,7 +54,7 @@ def test_what_a_name_holds_changes_with_what_is_assigned() -> None:
 
 
 def test_of_hosts_in_doubt_nothing_is_missed() -> None:
-    steps = (call("s.close()"), {"stop": "x"}, {"wait": "y"}, call("s.accept()", **{"as": "z"}))
+    steps = (call("s.close()"), {"kill": "x"}, {"wait": "y"}, call("s.accept()", **{"as": "z"}))
     assert len(told(*steps)) == 5
     assert not told(*steps, doubtful=("server",))
     assert told({"host": "nobody"}, {"run": ["nothing"]}, doubtful=("server",)) == [

@@ -73,6 +73,7 @@ class Agent:
             "drain": self._drain,
             "start": self._start,
             "stop": self._stop,
+            "kill": self._kill,
             "sockets": self._read_sockets,
             "counters": self._counters,
             "firewall": self._firewall,
@@ -174,10 +175,17 @@ class Agent:
         task.expire(FOREVER)
 
     def _stop(self, step: int, grace: float, because: str) -> dict[str, Any]:
+        return self._signal(step, because, {signal.SIGTERM: grace, signal.SIGKILL: 1.0})
+
+    def _kill(self, step: int, because: str) -> dict[str, Any]:
+        return self._signal(step, because, {signal.SIGKILL: 1.0})
+
+    def _signal(self, step: int, because: str, pauses: Mapping[int, float]) -> dict[str, Any]:
+        """One signal after the other, each with a pause in which it may end."""
         program = self._find(step)
         if not isinstance(program, Program):
             raise Refused(f"step {step} is a call; only a program can be stopped")
-        for number, pause in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
+        for number, pause in pauses.items():
             if not program.ended:
                 program.because = because
                 program.process.signal(number)
