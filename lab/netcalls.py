@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from lab.history import Call, History
+from lab.patterns import OF_NO_SOCKET, api_name
 
 ACCEPTS = ("accept", "accept4")
 _MAKERS = ("socket", "socketpair")
@@ -26,7 +27,7 @@ def network_calls(made: Iterable[Call]) -> list[Call]:
 
     A socket that the program did not make was accepted, or is one of a pair: whoever handed its number out last tells.
     """
-    made = sorted(made, key=lambda call: call.time)
+    made = sorted((call for call in made if not of_no_socket(call)), key=lambda call: call.time)
     kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
     births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
     for call in made:
@@ -35,6 +36,11 @@ def network_calls(made: Iterable[Call]) -> list[Call]:
             handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
             kinds[call.caller] = handed[-1] if handed else True
     return [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
+
+
+def of_no_socket(call: Call) -> bool:
+    """Whether a program waits for several sockets at once, or starts somebody who does its work."""
+    return call.program and api_name(call.function) in OF_NO_SOCKET
 
 
 def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]]:

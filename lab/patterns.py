@@ -51,7 +51,13 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "getsockopt": ("getsockopt",),
     "getsockname": ("getsockname",),
     "getpeername": ("getpeername",),
+    "select": ("select", "pselect6"),
+    "poll": ("poll", "ppoll"),
+    "epoll_wait": ("epoll_wait", "epoll_pwait", "epoll_pwait2"),
+    "fork": ("fork",),
+    "thread": ("thread",),
 }
+OF_NO_SOCKET = frozenset({"select", "poll", "epoll_wait", "fork", "thread"})  # seen only where they are asked for
 _API = {word: name for name, words in CALLS.items() for word in words}
 _SAME_ERRNO = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 _ERRNOS = frozenset({*errno.errorcode.values(), *_SAME_ERRNO, "TIMEOUT"})  # TIMEOUT is the socket's own deadline
@@ -185,6 +191,12 @@ def call(text: str) -> CallPart:
         raise ValueError(f"no call is named {match[1]!r}{did_you_mean(match[1], {*_API, 'any'})}")
     told = match[2] or match[3]
     return CallPart(text, _API.get(match[1], match[1]), _saw(told) if told else None, _times(options))
+
+
+def kinds(expected: str | Mapping[str, int | str]) -> set[str]:
+    """The words of the calls in an order, or of those that are counted."""
+    parts = calls(expected) if isinstance(expected, str) else map(call, expected)
+    return {part.name for part in parts if part}
 
 
 def api_name(function: str) -> str:

@@ -15,7 +15,7 @@ from lab.errors import UsageError, did_you_mean
 from lab.library import PROGRAMS
 from lab.mistakes import place
 from lab.model import TALKING_TOOLS, TOOLS, Host, Model, Step
-from lab.patterns import seconds
+from lab.patterns import OF_NO_SOCKET, kinds, seconds
 from lab.rules import Numbered
 from lab.scenario import Case, Scenario, steps_of
 
@@ -60,15 +60,16 @@ class PlannedHost(Model):
 
 class PlannedStep(Model):
     """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
-    number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its network
-    calls; `marks` gives the place (`file:line:column`) of the step (key "") and of each check ("0.connect": the first
-    expectation's connect)."""
+    number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its
+    network calls, `waits` for those that belong to no socket too; `marks` gives the place (`file:line:column`) of the
+    step (key "") and of each check ("0.connect": the first expectation's connect)."""
 
     number: int
     step: Step
     target: int | None = None
     argv: tuple[str, ...] = ()
     trace: bool = False
+    waits: bool = False
     timeout: float = STEP_TIMEOUT
     marks: dict[str, str] = {}
 
@@ -263,7 +264,14 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
         for name in (step.as_, str(step.start[0]) if step.start else None):
             if name:
                 named[step.host, name] = number
-    return tuple(planned)
+    waiting = {item.number if item.target is None else item.target for item in planned if _asks_of_waits(item.step)}
+    return tuple(item.model_copy(update={"waits": True}) if item.number in waiting else item for item in planned)
+
+
+def _asks_of_waits(step: Step) -> bool:
+    """Whether the step expects calls of no socket. A loop may make many: who does not ask is spared them."""
+    asked = (kinds(expectation.calls) for expectation in step.expect if expectation.calls)
+    return any(names & OF_NO_SOCKET for names in asked)
 
 
 def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:

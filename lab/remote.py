@@ -187,9 +187,16 @@ class Remote:
         }
         return self._ended("call", timeout, step=step, call=plain, pending=pending, timeout=timeout)
 
-    def start(self, step: int, argv: Sequence[str], trace: bool, files: Mapping[str, str] | None = None) -> int:
+    def start(
+        self,
+        step: int,
+        argv: Sequence[str],
+        trace: bool,
+        files: Mapping[str, str] | None = None,
+        waits: bool = False,
+    ) -> int:
         """Start a program, `@NAME` being one of the files; its process id."""
-        result = self.request("start", step=step, argv=list(argv), trace=trace, files=dict(files or {}))
+        result = self.request("start", step=step, argv=list(argv), trace=trace, files=dict(files or {}), waits=waits)
         return int(result["pid"])
 
     def join(self, step: int, timeout: float) -> bool:

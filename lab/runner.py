@@ -182,7 +182,7 @@ class _Run:
         return self.agents[planned.step.host]
 
     def _start(self, planned: PlannedStep) -> None:
-        self._agent(planned).start(planned.number, planned.argv, planned.trace, self._files(planned))
+        self._agent(planned).start(planned.number, planned.argv, planned.trace, self._files(planned), planned.waits)
 
     def _files(self, planned: PlannedStep) -> dict[str, str]:
         return {name: text for name, text in self.plan.programs.items() if f"@{name}.py" in planned.argv}

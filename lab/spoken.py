@@ -4,7 +4,7 @@ System calls are spoken as the guide's readers know them: `recv` for recvfrom, `
 """
 
 from lab.history import Call, Value
-from lab.patterns import api_name
+from lab.patterns import OF_NO_SOCKET, api_name
 from lab.tries import error_of
 
 SHOWN_BYTES, SHOWN_WORDS = 24, 60
@@ -36,7 +36,7 @@ def _given(call: Call) -> str:
         return f"{_bytes(data)}, {_plain(size)} bytes"
     if name == "recv":
         return str(next((item for item in arguments if isinstance(item, int)), ""))
-    if name in ("accept", "close", "getsockname", "getpeername"):
+    if name in ("accept", "close", "getsockname", "getpeername") or name in OF_NO_SOCKET:
         return ""
     return ", ".join(map(_plain, arguments))
 
@@ -53,7 +53,7 @@ def answered(call: Call) -> str:
         return f"= {_bytes(data) if isinstance(data, bytes) and call.result != 0 else _plain(call.result or b'')}"
     if name in ("getsockname", "getpeername"):
         return f"= {_end(call.local if name == 'getsockname' else call.remote)}"
-    if name in ("send", "getsockopt"):
+    if name in ("send", "getsockopt", "select", "poll", "epoll_wait"):
         return f"= {_plain(call.result)}"
     return "= ok"
 

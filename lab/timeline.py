@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from lab.addressing import Interface
 from lab.history import Call, Exit, Fate, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
-from lab.netcalls import of_networks
+from lab.netcalls import of_networks, of_no_socket
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
 from lab.spoken import answered, asked, spoken
@@ -154,7 +154,7 @@ def _programs(history: History, places: Mapping[int, int]) -> Iterator[Event]:
 
 
 def _calls(history: History, places: Mapping[int, int]) -> Iterator[Event]:
-    calls = of_networks(history)
+    calls = [*of_networks(history), *filter(of_no_socket, history.all(Call))]
     true_end = _true_ends(history, calls)
     for call in calls:
         place = (places[id(call)],)

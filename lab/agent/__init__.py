@@ -14,8 +14,9 @@ ever runs an old one. It speaks JSON lines over standard input and output and en
     drain                                                 from, until (ns), seen, dropped; events `frames` and `sockets`
                                                           before it: the socket table was read after `until`
     call       step, call, pending, timeout               ended (bool); event `call` when it ends
-    start      step, argv, trace, files {name: text}      pid; events `output`, `trace`, `exit`; argv's @NAME.py is
-                                                          that file's path
+    start      step, argv, trace, files {name: text},     pid; events `output`, `trace`, `exit`; argv's @NAME.py is
+               waits                                      that file's path; `waits`: trace what it waits with, too,
+                                                          and whom it starts
     join       step, timeout                              ended (bool): a pending call or a program, with all its events
     stop       step, grace, because                       ended: SIGTERM, then SIGKILL after the grace
     kill       step, because                              ended: SIGKILL

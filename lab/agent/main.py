@@ -142,11 +142,13 @@ class Agent:
     def _join(self, request: int, step: int, timeout: float) -> None:
         self._wait(self._find(step), request, timeout)
 
-    def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
+    def _start(
+        self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None, waits: bool = False
+    ) -> dict[str, Any]:
         program = Program(self._wire, step, argv, files or {}, self._stir)
         self._enter(program)
         try:
-            return {"pid": program.start(self._children, trace)}
+            return {"pid": program.start(self._children, trace, waits)}
         except Exception:
             program.remove()
             del self._tasks[step]

@@ -26,9 +26,11 @@ LIMIT = 1 << 20
 LINGER = 0.5
 BEGIN = 10
 STRACE = (
-    "strace -DDD -f --seccomp-bpf -e trace=%network,close,execve -e signal=none -s 64 "
-    "--absolute-timestamps=format:unix,precision:ns --syscall-times=ns -qq -o"
+    "strace -DDD -f --seccomp-bpf -e signal=none -s 64 "
+    "--absolute-timestamps=format:unix,precision:ns --syscall-times=ns -qq"
 ).split()
+CALLS = "%network,close,execve"
+WAITS = "?select,?pselect6,?poll,?ppoll,?epoll_wait,?epoll_pwait,?epoll_pwait2,?clone,?clone3,?fork,?vfork"
 ENVIRONMENT = {"PATH": PATH, "HOME": HOME, "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
 
 
@@ -78,25 +80,25 @@ class Program(Task):
         paths = {f"@{name}.py": f"{self._folder.path}/{name}.py" for name in files} if self._folder else {}
         self._argv = [paths.get(word, word) for word in argv]
 
-    def start(self, children: Children, trace: bool) -> int:
+    def start(self, children: Children, trace: bool, waits: bool = False) -> int:
         """Start it, under strace if asked and possible; returns its process id."""
         if not find(self._argv[0]):
             raise Refused(f"program {self._argv[0]!r} is not on this host (PATH is {PATH})")
         if trace:
             try:
-                return self._start(children, trace=True)
+                return self._start(children, f"{CALLS},{WAITS}" if waits else CALLS)
             except Untraced as reason:
                 self.wire.event("note", what="trace", text=str(reason), time=time.time_ns(), step=self.step)
-        return self._start(children, trace=False)
+        return self._start(children, "")
 
-    def _start(self, children: Children, trace: bool) -> int:
+    def _start(self, children: Children, trace: str) -> int:
         argv, traced = self._argv, -1
         if trace:
             if not find("strace"):
                 raise Untraced("strace is not on this host: the program runs without its calls being seen")
             self._folder = self._folder or Folder({})
             path, traced = self._folder.fifo()
-            argv = [*STRACE, path, "--", *self._argv]
+            argv = [*STRACE, "-e", f"trace={trace}", "-o", path, "--", *self._argv]
         out, err = os.pipe(), os.pipe()
         try:
             user = USER if os.geteuid() == 0 else None

@@ -1,6 +1,6 @@
 """What was asked of the socket API, and what came of it: the calls of a step in their order, none, or counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.align import FAR
@@ -9,7 +9,7 @@ from lab.checks.look import as_of, call_of, exit_of, indices, lasted, untraced
 from lab.checks.ordered import Ordered, counted, listed, ordered, said
 from lab.history import Call, Note, Value
 from lab.netcalls import network_calls
-from lab.patterns import CallPart, amount, api_name
+from lab.patterns import OF_NO_SOCKET, CallPart, amount, api_name, kinds
 from lab.patterns import call as part_of
 from lab.patterns import calls as parts_of
 from lab.tries import error_of
@@ -53,20 +53,21 @@ class _Made:
 @check("calls", "run", "start", "call", "wait")
 def calls(expected: str | Mapping[str, int | str], seen: Seen) -> Verdict:
     """The step's calls in their order; `none`; or how many of each kind there were. Of a program, those on its TCP and
-    UDP sockets; while it runs, those that have returned."""
+    UDP sockets, and of those that belong to no socket the kinds that are asked for; while it runs, those that have
+    returned."""
     text = said(expected)
-    made = _made(seen)
-    if isinstance(made, str):
-        return could_not_tell(text, made)
     try:
+        made = _made(seen, kinds(expected) & OF_NO_SOCKET)
+        if isinstance(made, str):
+            return could_not_tell(text, made)
         return _in_order(expected, made) if isinstance(expected, str) else _counted(expected, text, made)
     except ValueError as error:
         return could_not_tell(text, str(error))
 
 
-def _made(seen: Seen) -> _Made | str:
+def _made(seen: Seen, more: Collection[str]) -> _Made | str:
     """What there is to judge; or why there is nothing."""
-    found = _found(seen)
+    found = _found(seen, more)
     if isinstance(found, str):
         return found
     items = [_item(as_of(call, seen.window[1]), seen) for call in found]
@@ -77,7 +78,7 @@ def _made(seen: Seen) -> _Made | str:
     return _Made(items, unseen, indices(seen, found), seen.time_scale)
 
 
-def _found(seen: Seen) -> Sequence[Call] | str:
+def _found(seen: Seen, more: Collection[str]) -> Sequence[Call] | str:
     """The calls; or why they cannot be judged. That there were none takes a program that was traced."""
     if reason := untraced(seen):
         return reason
@@ -92,12 +93,13 @@ def _found(seen: Seen) -> Sequence[Call] | str:
         return "no program was seen in this step whose calls are traced"
     if seen.action == "run" and exit_of(seen) is None:
         return "the program has not ended: there may be more calls"
-    return _of_networks([call for call in own if call.program])
+    return _of_interest([call for call in own if call.program], more)
 
 
-def _of_networks(made: Sequence[Call]) -> list[Call]:
-    """Those on TCP and UDP sockets; one that a signal interrupted is told once."""
-    ours = network_calls(made)
+def _of_interest(made: Sequence[Call], more: Collection[str]) -> list[Call]:
+    """Those on TCP and UDP sockets, and of no socket those asked for; one that a signal interrupted is told once."""
+    asked = [call for call in made if api_name(call.function) in more]
+    ours = sorted([*network_calls(made), *asked], key=lambda call: call.time)
     return [call for index, call in enumerate(ours) if not (_interrupted(call) and _again(call, ours[index + 1 :]))]
 
 

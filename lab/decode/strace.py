@@ -1,7 +1,8 @@
 """strace's lines -> Call: what a program asked of its sockets, one by one.
 
-Understands `strace -f -e trace=%network,close` with absolute unix times and the calls' durations, both in nanoseconds.
-A line that is not understood is handed back, so that nobody judges by half a trace. Which calls make an attempt to
+Understands `strace -f -e trace=%network,close` with absolute unix times and the calls' durations, both in nanoseconds,
+and the calls that wait for several sockets, or make a thread or a process: those belong to no socket. A line that is
+not understood is handed back, so that nobody judges by half a trace. Which calls make an attempt to
 connect is for `attempts` to say.
 """
 
@@ -39,6 +40,8 @@ _CLOSE = re.compile(r"close\((\d{1,9})[<)]")
 _ACCEPTS = ("accept", "accept4")
 _REMOTE = ("connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getpeername", *_ACCEPTS)
 _LOCAL = ("bind", "getsockname")
+_WAITS = ("select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+_CLONES = ("clone", "clone3", "fork", "vfork")
 
 
 @dataclass
@@ -142,6 +145,10 @@ def _call(begun: _Begun, text: str, lives: _Lives, host: str, step: int) -> Call
     descriptor = -1
     if name == "socket":
         descriptor = result if result is not None else -1
+    elif name in _CLONES:
+        name = "thread" if "CLONE_THREAD" in match["arguments"] else "fork"
+    elif name in _WAITS:
+        pass  # of several sockets, or of none
     elif found := _DESCRIPTOR.fullmatch(arguments[0]) if arguments else None:
         descriptor, arguments = int(found[1]), arguments[1:]
     caller = _caller(lives, begun.pid, descriptor, name, arguments, result)

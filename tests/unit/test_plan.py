@@ -203,6 +203,16 @@ def test_a_network_holds_its_hosts_and_one_that_is_nobodys() -> None:
     assert sizes(scenario(ROUTERS).cases[0]) == (4, 4, 5, 3, 2)
 
 
+def test_waits_are_traced_where_a_step_asks_for_them() -> None:
+    steps = """\
+  - {host: server, start: [echo-server], expect: {calls: {accept: 0}}}
+  - {host: server, start: [echo-server], as: two}
+  - {host: server, run: [echo-client], expect: {calls: "socket, poll, ..."}}
+  - {host: server, stop: two, expect: {calls: {fork: 0}}}
+"""
+    assert [step.waits for step in plan_of(ONE.format("", steps)).steps] == [False, True, True, False]
+
+
 def test_an_unknown_case_is_told() -> None:
     with pytest.raises(UsageError, match=r"x has no case 'onyl'; did you mean 'only'\?"):
         case_of(scenario(ROUTERS), "onyl")

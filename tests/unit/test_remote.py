@@ -128,7 +128,7 @@ def test_questions_go_out_and_answers_come_back_typed(remote):
     assert host.hello() == Hello("6", "3.11.2", "x86_64", "", 0)
     assert host.configure(HOST, ["10.1.0.1"]) == (Device(7, "eth0", "lan", "02:00", ("10.1.0.2", "fd00::2")),)
     assert host.call(1, parse_call("c.connect(('10.1.0.9', 80))"), True, 2.0) is False
-    assert host.start(2, ("python3", "@x.py"), True, {"x": "pass"}) == 12
+    assert host.start(2, ("python3", "@x.py"), True, {"x": "pass"}, waits=True) == 12
     assert host.join(2, 3.0) is True
     assert host.stop(2, 1.0, "stopped") is True
     assert host.kill(2, "stopped") is True
@@ -156,7 +156,7 @@ def test_questions_go_out_and_answers_come_back_typed(remote):
             "pending": True,
             "timeout": 2.0,
         },
-        {"do": "start", "step": 2, "argv": ["python3", "@x.py"], "trace": True, "files": {"x": "pass"}},
+        {"do": "start", "step": 2, "argv": ["python3", "@x.py"], "trace": True, "files": {"x": "pass"}, "waits": True},
         {"do": "join", "step": 2, "timeout": 3.0},
         {"do": "stop", "step": 2, "grace": 1.0, "because": "stopped"},
         {"do": "kill", "step": 2, "because": "stopped"},

@@ -159,7 +159,11 @@ class Agent:
     def _unmodelled(self, what: BaseException) -> None:
         self.wire.event("note", what="unmodelled", text=str(what), time=self.world.now, step=-1)
 
-    def _start(self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None) -> dict[str, Any]:
+    def _start(
+        self, step: int, argv: list[str], trace: bool, files: dict[str, str] | None = None, waits: bool = False
+    ) -> dict[str, Any]:
+        if waits:
+            raise Beyond("the fake engine does not tell what a program waits with, or whom it starts")
         code, words = prepare(argv, files or {}, self.trusted)
         self._pid += 1
         process = Process(self.host, self.names, USER, self._pid, self._tracer(step) if trace else None)

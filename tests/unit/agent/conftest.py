@@ -75,10 +75,10 @@ class Agent:
         """What a step showed of a kind."""
         return [seen for seen in self.remote.observations() if isinstance(seen, kind) and seen.step == step]
 
-    def start(self, *argv: str, trace: bool = False, **files: str) -> int:
+    def start(self, *argv: str, trace: bool = False, waits: bool = False, **files: str) -> int:
         """Start a program; its step."""
         self.step += 1
-        self.remote.start(self.step, argv, trace, files)
+        self.remote.start(self.step, argv, trace, files, waits)
         return self.step
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from lab.errors import HostError
 from lab.history import Call, Exit, Note, Output
+from lab.patterns import api_name
 
 PYTHON = ("python3", "-IuS", "@program.py")
 IGNORES_SIGTERM = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('up')\ntime.sleep(60)"
@@ -106,6 +107,21 @@ def test_stop_is_bounded_where_a_program_ignores_it(agent, trace):
     assert 0.1 <= time.monotonic() - began < 2
     (end,) = agent.of(Exit, step)
     assert (end.code, end.because) == (137, "case-end")
+
+
+@strace
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_program_waits_with_is_traced_where_it_is_asked_for(agent, waits):
+    source = (
+        "import os, select, threading, time\nselect.select([], [], [], 0.001)\nselect.poll().poll(1)\n"
+        "select.epoll().poll(0.001)\nit = threading.Thread(target=time.sleep, args=(0.001,))\nit.start(); it.join()\n"
+        "pid = os.fork()\nif pid: os.wait()"
+    )
+    step = agent.start(*PYTHON, trace=True, program=source, waits=waits)
+    assert agent.remote.join(step, 10)
+    made = [api_name(call.function) for call in agent.of(Call, step)]
+    assert made == (["select", "poll", "epoll_wait", "thread", "fork"] if waits else [])
+    assert agent.of(Note, step) == []
 
 
 def test_stop_takes_what_the_program_started(agent):

@@ -50,6 +50,8 @@ paired.program(0.5, "socket", "AF_INET", "SOCK_RAW", caller="7.9", result=9).pro
 again = Story().program(1, "socketpair", *PAIR, caller="7.-1", result=0).program(2, "close", caller="7.5")
 again.program(3, "socket", *INET, result=3).program(4, "accept4", result=5, ended=9)
 again.program(10, "recvfrom", b"", 1, result=0, caller="7.5#2")
+looped = Story().program(1, "socket", *INET, result=3).program(2, "epoll_wait", caller="7.-1", result=1, ended=5)
+looped.program(6, "accept4", result=4).program(7, "pselect6", caller="7.-1", result=1).program(8, "fork", caller="7.-1")
 failing = Story().program(1, "socket", *INET, caller="7.-1", result=-1, error="EMFILE")
 
 sent = Story().call(1, "sendall", b"hello", local=("10.9.0.3", 40000), remote=SERVER)
@@ -88,6 +90,11 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("socket, connect, send, recv, recv, close", ended(paired)),
         ("socket, accept, recv = 0", ended(again)),
         ("socket = EMFILE", ended(failing)),
+        ("socket, accept", ended(looped)),
+        ({"any": 2}, ended(looped)),
+        ("socket, epoll_wait = 1 within 10 ms, accept", ended(looped)),
+        ("socket, epoll_wait, accept, select, fork", ended(looped)),
+        ({"select": 1, "poll": 0, "thread": 0, "fork": 1}, ended(looped)),
         ("none", ended(Story())),
         ("none", Story().look("start")),
         ("none", ended(Story().program(1, "socketpair", *PAIR, caller="7.-1", result=0))),
@@ -100,6 +107,10 @@ CASES: dict[tuple[str, Outcome], list[tuple[Any, Seen]]] = {
         ("connect within 1 ms", Story().call(1, ended=3).look(time_scale=2.0)),
     ],
     ("calls", FAIL): [
+        ("socket, accept, epoll_wait", ended(looped)),
+        ("socket, epoll_wait, accept, poll", ended(looped)),
+        ({"poll": ">= 1"}, ended(looped)),
+        ({"epoll_wait": 0}, ended(looped)),
         ("socket, connect = ECONNRESET, close", ended(refused())),
         ("socket, connect = ok, close", ended(refused())),
         ("socket, close, connect", ended(refused())),

@@ -53,6 +53,33 @@ def test_ipv6() -> None:
     assert ("fe80::1", 80) in remotes
 
 
+@pytest.mark.parametrize(
+    ("text", "function", "result"),
+    [
+        ("select(5, [3 4], [], [], NULL) = 1 (in [3]) <0.000001000>", "select", 1),
+        (
+            "pselect6(4, [3], [], [], {tv_sec=1, tv_nsec=0}, NULL) = 1 (in [3], left {tv_sec=0, tv_nsec=9}) <0.1>",
+            "pselect6",
+            1,
+        ),
+        ("pselect6(4, [3], [], [], {tv_sec=1, tv_nsec=0}, NULL) = 0 (Timeout) <1.0>", "pselect6", 0),
+        ("poll([{fd=3, events=POLLIN}], 1, -1) = 1 ([{fd=3, revents=POLLIN}]) <0.1>", "poll", 1),
+        ("epoll_wait(4, [{events=EPOLLIN, data={u32=3, u64=3}}], 2, -1) = 1 <0.1>", "epoll_wait", 1),
+        ("clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f7a10) = 99 <0.1>", "fork", 99),
+        ("vfork() = 99 <0.1>", "fork", 99),
+        (
+            "clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_SYSVSEM, stack=0x7f0000, stack_size=0x7fff80}"
+            " => {parent_tid=[99]}, 88) = 99 <0.1>",
+            "thread",
+            99,
+        ),
+    ],
+)
+def test_calls_of_no_socket(text: str, function: str, result: int) -> None:
+    call = one(line(text))
+    assert (call.function, call.result, call.caller) == (function, result, "7.-1")
+
+
 def test_unix_sockets_have_no_remote() -> None:
     unix = [call for call in calls_of("clients") if "AF_UNIX" in repr(call.arguments) and call.function == "connect"]
     assert unix

@@ -1,0 +1,36 @@
+"""Echoes to many clients in one thread: a loop around select, poll or epoll."""
+
+import argparse
+import os
+import selectors
+import socket
+import time
+
+KINDS = {
+    "select": selectors.SelectSelector,
+    "poll": selectors.PollSelector,
+    "epoll": selectors.EpollSelector,
+}
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("kind", choices=KINDS)
+parser.add_argument("host")
+parser.add_argument("port", type=int)
+parser.add_argument("--work", type=float, default=0, help="seconds for each answer")
+parser.add_argument("--files", type=int, default=0, help="how many it has open already")
+args = parser.parse_args()
+
+files = [os.dup(0) for _ in range(args.files)]
+sel = KINDS[args.kind]()
+with socket.create_server((args.host, args.port)) as listener:
+    sel.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in sel.select():
+            if key.fileobj is listener:
+                conn, _ = listener.accept()
+                sel.register(conn, selectors.EVENT_READ)
+            elif data := key.fileobj.recv(1024):
+                time.sleep(args.work)
+                key.fileobj.sendall(data)
+            else:
+                sel.unregister(key.fileobj)
+                key.fileobj.close()
