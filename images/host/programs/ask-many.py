@@ -1,4 +1,4 @@
-"""Opens COUNT connections, then asks on all of them at once, and tells who was answered."""
+"""Opens COUNT connections, then asks on all at once, and tells how many were answered."""
 
 import argparse
 import contextlib
