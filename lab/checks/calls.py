@@ -14,7 +14,7 @@ from lab.patterns import call as part_of
 from lab.patterns import calls as parts_of
 from lab.tries import error_of
 
-_TALKS = ("send", "recv")
+_TELL_NUMBERS = ("send", "recv", "select", "poll", "epoll_wait")
 _GOES_ON = "what has not returned cannot be judged before its end"
 
 
@@ -33,7 +33,7 @@ class _Item:
         return self.saw == "pending"
 
     def __str__(self) -> str:
-        told = isinstance(self.saw, str) or (self.saw is not None and self.name in _TALKS)
+        told = isinstance(self.saw, str) or (self.saw is not None and self.name in _TELL_NUMBERS)
         return f"{self.name} = {self.saw}" if told else self.name
 
 

@@ -1,7 +1,6 @@
 """Sends COUNT bytes, or as many as there is room for; then: is the socket writable?"""
 
 import argparse
-import contextlib
 import select
 import socket
 
@@ -22,9 +21,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
     s.connect((args.host, args.port))
     s.setblocking(False)
     left = b"x" * args.count
-    with contextlib.suppress(BlockingIOError):
-        while left:
-            left = left[s.send(left) :]
+    while left and is_writable(s, 0.1):
+        left = left[s.send(left) :]
     answers = sum(is_writable(s, 0) for _ in range(TIMES))
     print(f"writable {answers} of {TIMES} times", flush=True)
     print("writable" if is_writable(s, 5) else "not writable for 5 s", flush=True)
