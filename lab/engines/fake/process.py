@@ -14,6 +14,7 @@ from lab.engines.fake.world import MICROSECOND, SECOND, Actor, Killed
 
 T = TypeVar("T")
 SYSTEM_CALL = 5 * MICROSECOND
+MOST_SOCKETS = 200  # each looks at all the others, time and again
 Handler = Callable[[int, None], object]
 
 
@@ -50,6 +51,8 @@ class Process:
 
     def open(self, endpoint: Endpoint) -> int:
         """The lowest free descriptor, from 3."""
+        if len(self.descriptors) >= MOST_SOCKETS:
+            raise Unmodelled(f"a process with more than {MOST_SOCKETS} sockets")
         number = next(it for it in itertools.count(3) if it not in self.descriptors)
         self.descriptors[number] = endpoint
         return number
