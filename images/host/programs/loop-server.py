@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import selectors
 import socket
 import time
@@ -16,13 +17,15 @@ parser.add_argument("kind", choices=KINDS)
 parser.add_argument("host")
 parser.add_argument("port", type=int)
 parser.add_argument("--work", type=float, default=0, help="seconds for each answer")
-parser.add_argument("--files", type=int, default=0, help="how many it has open already")
+parser.add_argument("--files", type=int, default=0, help="how many it opens first")
 args = parser.parse_args()
 
-files = [os.dup(0) for _ in range(args.files)]
 sel = KINDS[args.kind]()
 with socket.create_server((args.host, args.port)) as listener:
     sel.register(listener, selectors.EVENT_READ)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    files = [os.dup(0) for _ in range(args.files)]
     while True:
         for key, _ in sel.select():
             if key.fileobj is listener:
