@@ -14,7 +14,7 @@ from lab.engines.fake.world import MICROSECOND, SECOND, Actor, Killed
 
 T = TypeVar("T")
 SYSTEM_CALL = 5 * MICROSECOND
-MOST_SOCKETS = 200  # each looks at all the others, time and again
+MOST_SOCKETS = 150  # each looks at all the others, time and again
 Handler = Callable[[int, None], object]
 
 
