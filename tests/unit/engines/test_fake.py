@@ -490,3 +490,14 @@ def test_an_actor_sleeps_until_its_condition_or_its_time():
     here.run()
     assert seen == [False, "go", True]
     here.stop()
+
+
+def test_so_many_sockets_are_not_modelled(house, monkeypatch):
+    monkeypatch.setattr("lab.engines.fake.process.MOST_SOCKETS", 3)
+    source = "import socket\nheld = [socket.socket() for _ in range({})]"
+    few, many = (house["one"].start(*PYTHON, source.format(count)) for count in (3, 4))
+    for step, code in ((few, 0), (many, 1)):
+        assert house["one"].remote.join(step, 1)
+        assert house["one"].exit(step).code == code
+    assert not house["one"].notes(few, "unmodelled")
+    assert "more than 3 sockets" in house["one"].notes(many, "unmodelled")[0].text
