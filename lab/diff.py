@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from lab.i18n import _, counted
 from lab.runs import find, load_case, load_plan, only, skip_reason
 from lab.transcript import Section, Transcript, skipped, transcript
 
@@ -95,15 +96,13 @@ def summary(comparisons: Sequence[Comparison]) -> str:
     """`alike: 5 cases`, `3 of 5 cases differ, in 7 lines`."""
     differing = [comparison.differing for comparison in comparisons if comparison.differing]
     if not differing:
-        return f"alike: {plural(len(comparisons), 'case')}"
-    differ = "differs" if len(differing) == 1 else "differ"
-    of = f"{len(differing)} of " if len(comparisons) > 1 else ""
-    return f"{of}{plural(len(comparisons), 'case')} {differ}, in {plural(sum(differing), 'line')}"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 case`, `2 cases`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+        return counted("alike: {count:,} case", "alike: {count:,} cases", len(comparisons))
+    lines = counted("in {count:,} line", "in {count:,} lines", sum(differing))
+    if len(comparisons) == 1:
+        return f"{_('1 case differs')}, {lines}"
+    known = {"all": len(comparisons)}
+    cases = counted("{count} of {all:,} cases differs", "{count} of {all:,} cases differ", len(differing), **known)
+    return f"{cases}, {lines}"
 
 
 def compare(left: Transcript | None, right: Transcript | None) -> Comparison:
@@ -122,7 +121,7 @@ def _name(told: Transcript) -> str:
 
 
 def _whether_run(told: Transcript) -> str:
-    return f"skipped: {told.skipped}" if told.skipped else "it was run"
+    return _("skipped: {reason}", reason=told.skipped) if told.skipped else _("it was run")
 
 
 def _part(left: Section | None, right: Section | None) -> Part:
@@ -159,7 +158,7 @@ def _paired(
     left: Sequence[T], right: Sequence[T], same: Callable[[T], str], alike: Callable[[T], str]
 ) -> Iterator[tuple[T | None, T | None]]:
     """What is the same side by side; between it, what is alike; the others alone; all in their order."""
-    for _, ours, theirs in _stretches(left, right, same):
+    for _same, ours, theirs in _stretches(left, right, same):
         for paired, mine, yours in _stretches(ours, theirs, alike):
             if paired:
                 yield from zip(mine, yours, strict=True)

@@ -2,6 +2,12 @@
 
 The tool's own words are in lab/locale/LANGUAGE.po, a scenario's beside it, in NAME.LANGUAGE.po. English is what the
 code and the scenarios say; what has no translation stays English.
+
+Translated is what is told of a run, and of this machine: headings, outcomes, what was expected and observed, and why;
+also where a program's format (JSON, JUnit) carries such sentences. English stay what is typed, and what programs look
+for: the words of scenario files (`refused`, `> SYN again on lan`, `500 ms`) wherever they appear, the keys and outcomes
+in JSON and JUnit, saved runs, transcripts; and what is told to who writes scenarios or calls `lab`: help, mistakes, and
+errors of engines and hosts.
 """
 
 import re
@@ -64,12 +70,18 @@ def catalog(path: Path) -> "NullTranslations":
         raise UsageError(f"{path}: expected the translations of a .po file, observed: {error}") from error
 
 
-def _(text: str) -> str:
-    """The tool's words, translated."""
-    return _words.gettext(text) if _words and text else text
+def _(text: str, **values: object) -> str:
+    """The tool's words, translated; then `{name}` in them is replaced by its value."""
+    told = _words.gettext(text) if _words and text else text
+    return told.format(**values) if values else told
 
 
-def counted(one: str, many: str, count: int) -> str:
-    """The form that goes with the number: `1 case`, `2 cases`; `{count}` in it is replaced."""
+def later(text: str) -> str:
+    """Words that `_` translates when they are told, here marked for the translator."""
+    return text
+
+
+def counted(one: str, many: str, count: int, **values: object) -> str:
+    """The form that goes with the number: `1 case`, `2 cases`; `{count}` in it is replaced, as in `_`."""
     chosen = _words.ngettext(one, many, count) if _words else one if count == 1 else many
-    return chosen.format(count=count)
+    return chosen.format(count=count, **values)

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lab.checks.base import Aligned, Outcome
+from lab.i18n import _, counted, later
 from lab.judge import Judgement, Report, StepReport
 
 LONGEST = 1000
+OUTCOMES = (later("PASS"), later("FAIL"), later("ERROR"), later("SKIPPED"))
 
 
 def clean(text: str) -> str:
@@ -30,7 +32,8 @@ def clip(text: str, longest: int = LONGEST) -> str:
     """The text, or its beginning and how many characters are left out."""
     if len(text) <= longest:
         return text
-    return f"{text[:longest]} ... ({len(text) - longest:,} more characters)"
+    left_out = counted("... ({count:,} more character)", "... ({count:,} more characters)", len(text) - longest)
+    return f"{text[:longest]} {left_out}"
 
 
 def duration(seconds: float) -> str:
@@ -51,6 +54,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def word(outcome: str) -> str:
+    """An outcome, as it is told."""
+    return _(str(outcome))
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that kept a case from passing: `place` is `file:line:column`, `words` say what, `check` names the check
@@ -69,9 +77,14 @@ class Fault:
 def fault(step: StepReport, judgement: Judgement) -> Fault:
     """A check that did not pass: `expected X, observed Y`; `check` says `on HOST` where another looked."""
     expected, observed = (clean(clip(text)) for text in (judgement.verdict.expected, judgement.verdict.observed))
-    check = judgement.check + (f" on {judgement.on}" if judgement.on != step.host else "")
-    words = f"expected {expected}, observed {observed}"
+    check = judgement.check + seen_from(step, judgement)
+    words = _("expected {expected}, observed {observed}", expected=expected, observed=observed)
     return Fault(judgement.verdict.outcome, clean(judgement.mark), words, clean(check), judgement.verdict.aligned)
+
+
+def seen_from(step: StepReport, judgement: Judgement) -> str:
+    """` on HOST`, where another looked than the one that acted."""
+    return f" {_('on {host}', host=judgement.on)}" if judgement.on != step.host else ""
 
 
 def columns(aligned: Sequence[Aligned]) -> list[str]:

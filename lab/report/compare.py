@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.checks.base import Outcome, Verdict
+from lab.i18n import _
 from lab.judge import Judgement
 from lab.plan import Plan
 from lab.report import clip, duration
@@ -52,12 +53,12 @@ def lines(cases: Sequence[Told]) -> Iterator[Line]:
         steps = [_step(case, number) for case in cases]
         texts = [step or ABSENT for step in steps]
         compared = [know(text) for know, text in zip(known, texts, strict=True)]
-        yield _line("step", f"step {number + 1}", [Cell(text) for text in texts], compared)
+        yield _line("step", _("step {number}", number=number + 1), [Cell(text) for text in texts], compared)
         yield from _checks(cases, known, number)
     outcomes = [_outcome(case) for case in cases]
-    yield _line("outcome", "outcome", outcomes, [cell.outcome for cell in outcomes])
+    yield _line("outcome", _("outcome"), outcomes, [cell.outcome for cell in outcomes])
     if any(case.report.seconds for case in cases):
-        yield Line("time", "took", tuple(Cell(duration(case.report.seconds)) for case in cases), False)
+        yield Line("time", _("took"), tuple(Cell(duration(case.report.seconds)) for case in cases), False)
 
 
 def _line(kind: str, head: str, cells: Sequence[Cell], compared: Sequence[str]) -> Line:
@@ -79,7 +80,7 @@ def _checks(cases: Sequence[Told], known: Sequence["_Comparable"], number: int) 
             judgement = judgements.get(key)
             cells.append(_verdict(judgement.verdict) if judgement else Cell(ABSENT))
             compared.append(f"{cells[-1].outcome} {know(cells[-1].text)}")
-        yield _line("check", f"{key[0]} on {key[1]}", cells, compared)
+        yield _line("check", f"{key[0]} {_('on {host}', host=key[1])}", cells, compared)
 
 
 def _judgements(case: Told, number: int) -> Iterator[tuple[tuple[str, str, int], Judgement]]:
@@ -93,7 +94,7 @@ def _verdict(verdict: Verdict) -> Cell:
     expected, observed = clip(verdict.expected, LONGEST), clip(verdict.observed, LONGEST)
     if verdict.outcome is Outcome.PASS:
         return Cell(observed, verdict.outcome)
-    return Cell(f"expected {expected}, observed {observed}", verdict.outcome)
+    return Cell(_("expected {expected}, observed {observed}", expected=expected, observed=observed), verdict.outcome)
 
 
 def _outcome(case: Told) -> Cell:
@@ -114,7 +115,7 @@ def _words(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return "; ".join(map(_words, value)) or "none"
+        return "; ".join(map(_words, value)) or _("none")
     return value if isinstance(value, str) and value else repr(value)
 
 

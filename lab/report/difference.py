@@ -11,7 +11,8 @@ from itertools import groupby
 
 from rich.console import Console
 
-from lab.diff import Comparison, Part, Row, plural, summary
+from lab.diff import Comparison, Part, Row, summary
+from lab.i18n import _, counted
 from lab.report.console import Screen
 from lab.transcript.blocks import times
 
@@ -29,8 +30,8 @@ def show(console: Console, comparisons: Sequence[Comparison], left: str, right: 
             screen.gap()
             screen.rule(" | ".join(dict.fromkeys(filter(None, (comparison.left, comparison.right)))))
             _case(screen, comparison)
-    _alone(screen, "- ", "the left", [it.left for it in comparisons if it.left and not it.right])
-    _alone(screen, "+ ", "the right", [it.right for it in comparisons if it.right and not it.left])
+    _alone(screen, "- ", _("only the left has"), [it.left for it in comparisons if it.left and not it.right])
+    _alone(screen, "+ ", _("only the right has"), [it.right for it in comparisons if it.right and not it.left])
     screen.gap()
     screen.say(summary(comparisons), style="bold")
 
@@ -67,11 +68,11 @@ def _plain(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def _alone(screen: Screen, lead: str, side: str, names: Sequence[str]) -> None:
+def _alone(screen: Screen, lead: str, heading: str, names: Sequence[str]) -> None:
     """The cases that only one side has."""
     if names:
         screen.gap()
-        screen.say(f"only {side} has", style="bold")
+        screen.say(heading, style="bold")
         for name, count in Counter(names).items():
             screen.listing(times(name, count), lead, STYLES[lead[0]])
 
@@ -80,7 +81,7 @@ def _case(screen: Screen, comparison: Comparison) -> None:
     for alike, group in groupby(comparison.parts, key=lambda part: not part.differing):
         parts = list(group)
         if alike:
-            screen.listing(f"... {plural(len(parts), 'part')} alike ...", "  ")
+            screen.listing(counted("... {count:,} part alike ...", "... {count:,} parts alike ...", len(parts)), "  ")
         else:
             for part in parts:
                 _part(screen, part)
@@ -92,7 +93,7 @@ def _part(screen: Screen, part: Part) -> None:
     _row(screen, part.rows[0], lead)
     for row in _folded(part.rows[1:]):
         if isinstance(row, int):
-            screen.listing(f"... {plural(row, 'line')} alike ...", "     ")
+            screen.listing(counted("... {count:,} line alike ...", "... {count:,} lines alike ...", row), "     ")
         else:
             _row(screen, row, "   ")
 

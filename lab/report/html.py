@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from lab.checks.base import Outcome
 from lab.diff import Comparison, summary
-from lab.report import clean, clip, compare, duration, topology
+from lab.i18n import _, counted, language
+from lab.report import clean, clip, compare, duration, topology, word
 from lab.report.fields import COLUMNS, cells
 from lab.report.page import CasePage, case_page
 from lab.report.saved import Told
@@ -91,7 +92,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"shapes": SHAPES, "columns": COLUMNS, "cells": cells}
+    environment.globals |= {"shapes": SHAPES, "columns": COLUMNS, "cells": cells, "word": word}
+    environment.globals |= {"_": _, "counted": counted, "language": language}
     environment.filters |= {"clip": clip, "duration": duration, "milliseconds": milliseconds}
     environment.filters["paragraphs"] = _paragraphs
     return environment

@@ -11,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from lab.folding import folded
+from lab.i18n import _, counted
 from lab.report.console import Screen
 from lab.timeline import Event, Timeline
 
@@ -41,7 +42,8 @@ def draw(timeline: Timeline, screen: Screen, most: int = 0) -> None:
     for line in ladder.lines():
         screen.text(line)
     if left_out > 0:
-        screen.say(f"and {left_out:,} more events: `lab show latest` draws all, `--html FILE` makes a page")
+        words = counted("and {count:,} more event", "and {count:,} more events", left_out)
+        screen.say(f"{words}: {_('`lab show latest` draws all, `--html FILE` makes a page')}")
 
 
 class _Ladder:
@@ -65,7 +67,7 @@ class _Ladder:
     def lines(self) -> Iterator[Text]:
         """Heads, events and steps."""
         if not self.hosts:
-            yield Text("nothing was seen")
+            yield Text(_("nothing was seen"))
             return
         wide = self.room >= NARROWEST or len(self.hosts) == 1
         if wide:
@@ -78,12 +80,12 @@ class _Ladder:
         """What the marks mean, of those that are there, on as many lines as it takes."""
         packets = [event for event in self.events if event.kind == "packet"]
         words = [
-            f"{self.marks.loop} on the host itself" if any(event.host == event.to for event in packets) else "",
-            f"{self.marks.lost} nobody saw it arrive" if any(event.lost for event in packets) else "",
-            "? nobody looked there"
+            f"{self.marks.loop} {_('on the host itself')}" if any(event.host == event.to for event in packets) else "",
+            f"{self.marks.lost} {_('nobody saw it arrive')}" if any(event.lost for event in packets) else "",
+            f"? {_('nobody looked there')}"
             if any(event.to and event.arrived is None and not event.lost for event in packets)
             else "",
-            "again: sent once more" if any(event.again for event in packets) else "",
+            f"again: {_('sent once more')}" if any(event.again for event in packets) else "",
         ]
         line = ""
         for part in map(self.screen.fit, filter(None, words)):
@@ -119,14 +121,14 @@ class _Ladder:
     def words(self, event: Event) -> str:
         """What stands in a lane."""
         if event.kind == "fold":
-            return f"{self.marks.fold} folded: {event.words}"
+            return f"{self.marks.fold} {_('folded: {events}', events=event.words)}"
         if event.kind != "packet":
             return event.words
         if event.host == event.to:
             return f"{self.marks.loop} {event.interface}: {event.words}"
         if event.host:
-            return f"{event.words} on {event.interface} > nobody"
-        return f"{event.words} on {event.interface} < elsewhere"
+            return f"{event.words} on {event.interface} > {_('nobody')}"
+        return f"{event.words} on {event.interface} < {_('elsewhere')}"
 
     def arrow(self, at: str, event: Event) -> Text:
         """From one lane to another, over those between them."""
@@ -179,7 +181,8 @@ class _Ladder:
         lead = f"{self.time(event.time):>{self.edge - 2}}  " if event.kind != "fold" else " " * self.edge
         tip = f" {self.marks.lost}" if event.lost else ""
         if event.kind == "packet" and event.host != event.to:
-            words = f"{event.host or 'elsewhere'} > {event.to or 'nobody'}{tip}  {event.words} on {event.interface}"
+            way = f"{event.host or _('elsewhere')} > {event.to or _('nobody')}"
+            words = f"{way}{tip}  {event.words} on {event.interface}"
         else:
             words = f"{event.host}  {self.words(event)}"
         yield Text(lead).append(_clipped(self.screen.fit(words), self.screen.width - len(lead)), _style(event))

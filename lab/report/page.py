@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lab.checks.base import Outcome
 from lab.history import Output, Sockets, View
+from lab.i18n import _
 from lab.judge import Judgement, StepReport
 from lab.report import clip
 from lab.report.fields import Field, cells, fields
@@ -194,11 +195,12 @@ class _Steps:
 
     def _link(self, place: int) -> Link:
         if not 0 <= place < len(self._history.observations):
-            return Link("", f"line {place + 1} of history.jsonl, which is not there")
+            return Link("", _("line {number} of history.jsonl, which is not there", number=place + 1))
         if row := self._rows.get(place):
-            return Link(row.anchor, f"{clip(row.event.words.strip(), LONGEST_LINK)} at {self._at(row.event.time)}")
+            words = clip(row.event.words.strip(), LONGEST_LINK)
+            return Link(row.anchor, _("{event} at {time}", event=words, time=self._at(row.event.time)))
         seen = self._history.observations[place]
-        words = f"{seen.kind} of {seen.host} at {self._at(seen.time)}"
+        words = _("{kind} of {host} at {time}", kind=seen.kind, host=seen.host, time=self._at(seen.time))
         return Link(self._table_of(seen), words) if isinstance(seen, Sockets) else Link("", words)
 
     def _table_of(self, seen: Sockets) -> str:

@@ -5,6 +5,8 @@ Only what is shown is decoded, however much there is. Making the lines harmless 
 
 from collections.abc import Iterator
 
+from lab.i18n import _
+
 LINES, LINE = 200, 400
 
 
@@ -20,7 +22,8 @@ def printed(data: bytes, lines: int = LINES, longest: int = LINE) -> Iterator[st
         head, tail = head[: lines // 2], data.rsplit(b"\n", lines // 2)[1:]
         size = len(data) + 1 - sum(len(line) + 1 for line in (*head, *tail))
         yield from (_short(line, longest) for line in head)
-        yield f"... {left_out:,} lines ({size:,} bytes) left out ..."
+        known = {"count": left_out, "size": size}
+        yield _("... {count:,} lines ({size:,} bytes) left out ...", **known)
         head = tail
     yield from (_short(line, longest) for line in head)
 
@@ -30,4 +33,4 @@ def _short(line: bytes, longest: int) -> str:
     text = begin.removesuffix(b"\r").decode("utf-8", "backslashreplace").expandtabs()
     if begin == line and len(text) <= longest:
         return text
-    return f"{text[:longest]} ... (a line of {len(line):,} bytes)"
+    return f"{text[:longest]} {_('... (a line of {size:,} bytes)', size=len(line))}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from lab.folding import folded
+from lab.i18n import counted
 from lab.timeline import Event, Timeline
 
 
@@ -91,5 +92,8 @@ def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list
 def _left_out(events: Sequence[Event]) -> Event:
     kinds = Counter(event.kind for event in events)
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-    first, words = events[0], f"{len(events):,} events not drawn: {told}"
+    words = counted(
+        "{count:,} event not drawn: {kinds}", "{count:,} events not drawn: {kinds}", len(events), kinds=told
+    )
+    first = events[0]
     return Event("fold", first.time, first.host, words, _evidence(events), first.step)

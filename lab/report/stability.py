@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.checks.base import Outcome
+from lab.i18n import _
 from lab.judge import Report
-from lab.report import clean, duration
+from lab.report import clean, duration, word
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,13 @@ class Stability:
     @property
     def told(self) -> str:
         """`98 PASS, 2 FAIL`."""
-        return ", ".join(f"{self.counts[outcome]} {outcome}" for outcome in Outcome if self.counts.get(outcome))
+        return outcomes(self.counts)
+
+
+def outcomes(counts: Mapping[Outcome, int]) -> str:
+    """`98 PASS, 2 FAIL`."""
+    told = ((counts[outcome], word(outcome)) for outcome in Outcome if counts.get(outcome))
+    return ", ".join(_("{count} {outcome}", count=count, outcome=name) for count, name in told)
 
 
 def stability(reports: Iterable[Report]) -> list[Stability]:
@@ -58,7 +65,8 @@ def _percentile(times: Sequence[float], percent: int) -> float:
 
 def markdown(rows: Sequence[Stability]) -> str:
     """The table, as a file has it."""
-    lines = ["| scenario | case | outcomes | p50 | p95 | flakes |", "|---|---|---|---:|---:|---:|"]
+    heads = _("scenario"), _("case"), _("outcomes"), "p50", "p95", _("flakes")
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|---:|---:|---:|"]
     for row in rows:
         cells = (clean(row.scenario), clean(row.case), row.told, duration(row.p50), duration(row.p95), str(row.flakes))
         lines.append(f"| {' | '.join(cells)} |")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from lab.i18n import _, later
 from lab.report import clean, clip, duration
 from lab.report.rows import Row
 from lab.timeline import Event, Timeline
@@ -23,7 +24,7 @@ PAGE = 560  # px: the height from which on a piece is full, so that it fits on p
 PAUSE = 300_000_000  # ns without any event, from which on it is said
 LANES = {1: 620, 2: 460}
 NARROWEST_LANE = 345
-BEFORE = "before the first step"
+BEFORE = later("before the first step")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class _Pen:
     def bands(self, step: int, group: Sequence[Row]) -> Iterator[Band]:
         """The step, in pieces that fit on a printed page."""
         first = group[0] if group[0].event.kind == "step" else None
-        title = f"{step + 1}. {first.event.words}" if first else BEFORE
+        title = f"{step + 1}. {first.event.words}" if first else _(BEFORE)
         heading = tuple(wrapped(clean(clip(title, 400)), int((self.width - 2 * PADDING) / CHAR)))
         anchor = first.anchor if first else f"{group[0].anchor}-band"
         left = list(group[1:] if first else group)
@@ -122,7 +123,7 @@ class _Pen:
             marks, pauses, bottom = self.fill(heads + HEAD, left)
             shape = (heads, self.width, bottom + PADDING, tuple(self.lanes.items()))
             yield Band(anchor, step, title, heading, first if heading else None, *shape, marks, pauses)
-            heading, title = (), f"{step + 1}., continued"
+            heading, title = (), _("{step}., continued", step=step + 1)
             anchor = f"{left[0].anchor}-band" if left else ""
 
     def fill(self, y: int, left: list[Row]) -> tuple[tuple[Mark, ...], tuple[tuple[int, str], ...], int]:
@@ -132,7 +133,8 @@ class _Pen:
         while left and (y < PAGE or not marks):
             event = left[0].event
             if event.time - self.last >= PAUSE:
-                pauses.append((y + LINE // 2, f"{duration((event.time - self.last) / 1e9)} later"))
+                pause = duration((event.time - self.last) / 1e9)
+                pauses.append((y + LINE // 2, _("{time} later", time=pause)))
                 y += LINE
             self.last = max(self.last, event.time)
             height = ARROW if event.kind == "packet" and event.host != event.to else BOX
@@ -143,7 +145,7 @@ class _Pen:
     def mark(self, row: Row, top: int, height: int) -> Mark:
         event = row.event
         x, end, open_ = self.ends(event)
-        words = event.words + f" · {event.interface}" * bool(event.interface) + " · lost" * event.lost
+        words = event.words + f" · {event.interface}" * bool(event.interface) + f" · {_('lost')}" * event.lost
         return Mark(
             row=row,
             kind=_kind(event),
@@ -222,12 +224,14 @@ def milliseconds(nanoseconds: int) -> str:
 
 def label(event: Event, start: int) -> str:
     """All of an event in words: `at 397.231 ms, client to server on lan: SYN`."""
-    who = event.host or "somebody unseen"
+    who = event.host or _("somebody unseen")
     if event.kind == "packet":
-        who += f" to {event.to or 'somebody unseen'}" + f" on {event.interface}" * bool(event.interface)
+        who = _("{host} to {other}", host=who, other=event.to or _("somebody unseen"))
+        who += f" {_('on {host}', host=event.interface)}" * bool(event.interface)
     elif event.kind == "fold":
-        who = "folded"
-    return f"at {milliseconds(event.time - start)} ms, {who}: {clip(event.words.strip(), 300)}" + ", lost" * event.lost
+        who = _("folded")
+    told = _("at {time} ms", time=milliseconds(event.time - start))
+    return f"{told}, {who}: {clip(event.words.strip(), 300)}" + f", {_('lost')}" * event.lost
 
 
 def shortened(text: str, cells: int) -> str:

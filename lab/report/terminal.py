@@ -14,11 +14,12 @@ from rich.console import Console
 
 from lab.checks.base import Aligned, Outcome
 from lab.history import History, View
+from lab.i18n import _, counted
 from lab.judge import Judgement, Report, StepReport
 from lab.plan import Plan, PlannedStep
-from lab.report import clip, decided, duration, fault, faults, ladder
+from lab.report import clip, decided, duration, fault, faults, ladder, seen_from, word
 from lab.report.console import Screen
-from lab.report.stability import Stability, stability
+from lab.report.stability import Stability, outcomes, stability
 from lab.timeline import timeline
 
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
@@ -54,7 +55,9 @@ class Terminal:
             values = (f"{name} = {clip(_plain(value), 60)}" for name, value in plain.items())
             self.screen.say(", ".join(values), indent=3)
         hosts = [f"{host.name} {', '.join(face.address for face in host.interfaces)}".rstrip() for host in plan.hosts]
-        self.screen.say("; ".join(hosts) if len(hosts) <= 8 else f"{len(hosts)} hosts", indent=3)
+        self.screen.say(
+            "; ".join(hosts) if len(hosts) <= 8 else counted("{count} host", "{count} hosts", len(hosts)), indent=3
+        )
 
     def progress(self, text: str) -> None:
         """What the lab is busy with, while hosts come up."""
@@ -67,7 +70,7 @@ class Terminal:
         if planned.step.predict:
             self.screen.say(planned.step.predict, indent=4, lead="? ", style="bold")
             if self.paced:
-                self.pause("Enter shows it")
+                self.pause(_("Enter shows it"))
 
     def step_ends(self, report: StepReport, output: bytes, views: Sequence[View] = ()) -> None:
         """What the program wrote, what tools print, what was expected and seen, and why; times count from the case's
@@ -81,11 +84,19 @@ class Terminal:
         for judgement in report.judgements:
             self._judgement(report, judgement)
         if report.because:
-            self.screen.say(report.because, indent=4, lead="Because: ")
+            self.screen.say(report.because, indent=4, lead=f"{_('Because')}: ")
         if report.started is not None:
             self._origin = report.started if self._origin is None else self._origin
-            took = "not ended" if report.ended is None else f"took {duration((report.ended - report.started) / 1e9)}"
-            self.screen.say(f"at {duration((report.started - self._origin) / 1e9)}, {took}", indent=4)
+            self.screen.say(self._when(report, self._origin), indent=4)
+
+    @staticmethod
+    def _when(report: StepReport, origin: int) -> str:
+        """When a step began, and how long it took."""
+        begin = duration(((report.started or origin) - origin) / 1e9)
+        if report.ended is None:
+            return _("at {begin}, not ended", begin=begin)
+        took = duration((report.ended - (report.started or origin)) / 1e9)
+        return _("at {begin}, took {time}", begin=begin, time=took)
 
     def case_seen(self, plan: Plan, history: History) -> None:
         """The sequence diagram, where it is wanted."""
@@ -102,14 +113,16 @@ class Terminal:
         missed = [step for step in report.steps if step.started is None and not step.problem]
         if missed and report.outcome is not Outcome.SKIPPED:
             self.screen.gap()
-            self.screen.say(f"{len(missed)} of {len(report.steps)} steps not reached, from: {missed[0].text}", indent=4)
+            known = {"count": len(missed), "all": len(report.steps), "first": missed[0].text}
+            self.screen.say(_("{count} of {all} steps not reached, from: {first}", **known), indent=4)
         for problem in report.problems:
             self._verdict(Outcome.ERROR, f"{report.file}: {clip(problem)}")
         self.screen.gap()
-        reason = f": {clip(report.skipped)}" if report.skipped else f" in {duration(report.seconds)}"
-        self._verdict(report.outcome, f"{report.case or report.scenario}{reason}", indent=0)
+        case, took = report.case or report.scenario, duration(report.seconds)
+        told = f"{case}: {clip(report.skipped)}" if report.skipped else _("{case} in {time}", case=case, time=took)
+        self._verdict(report.outcome, told, indent=0)
         if run_folder and report.outcome in (Outcome.FAIL, Outcome.ERROR):
-            self.screen.line(f"evidence: {run_folder}", indent=2)
+            self.screen.line(_("evidence: {folder}", folder=run_folder), indent=2)
 
     def summary(self, reports: Sequence[Report], seconds: float, run: Path | None = None) -> None:
         """The table of the cases (of repeated ones: how alike their runs were), the lesson (of a single scenario), what
@@ -126,16 +139,17 @@ class Terminal:
         self._failures(reports)
         self.screen.gap()
         counts = Counter(report.outcome for report in reports)
-        words = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing ran"
-        plural = "" if len(reports) == 1 else "s"
-        self.screen.say(f"{len(reports)} case{plural}: {words} in {duration(seconds)}", style="bold")
+        words = outcomes(counts) or _("nothing ran")
+        known = {"words": words, "time": duration(seconds)}
+        told = counted("{count} case: {words} in {time}", "{count} cases: {words} in {time}", len(reports), **known)
+        self.screen.say(told, style="bold")
         if run:
-            self.screen.line(f"saved in {run}")
+            self.screen.line(_("saved in {folder}", folder=run))
 
     def kept(self, commands: Mapping[str, str]) -> None:
         """The hosts that were left up, and the command that enters each."""
         self.screen.gap()
-        self.screen.say("The hosts are still up. To enter one:", style="bold")
+        self.screen.say(_("The hosts are still up. To enter one:"), style="bold")
         for host, command in commands.items():
             self.screen.line(f"{host}:", indent=2)
             self.screen.line(command, indent=4)
@@ -154,19 +168,20 @@ class Terminal:
             self._verdict(verdict.outcome, str(fault(step, judgement)))
             self._aligned(verdict.aligned)
             return
-        where = f" on {judgement.on}" if judgement.on != step.host else ""
         same = verdict.expected == verdict.observed
-        seen = "as expected" if same else f"observed {clip(verdict.observed)}"
-        self._verdict(verdict.outcome, f"{judgement.check}{where}: {clip(verdict.expected)}, {seen}")
+        seen = _("as expected") if same else _("observed {observed}", observed=clip(verdict.observed))
+        what = f"{judgement.check}{seen_from(step, judgement)}"
+        self._verdict(verdict.outcome, f"{what}: {clip(verdict.expected)}, {seen}")
 
     def _aligned(self, rows: Sequence[Aligned]) -> None:
         """What was expected beside what was observed, a mark before the rows in which they differ."""
         if not rows:
             return
         half = (self.screen.width - INDENT - 4) // 2
-        left = min(half, max(len("expected"), *(len(row.expected) for row in rows)))
+        heads = _("expected"), _("observed")
+        left = min(half, max(len(heads[0]), *(len(row.expected) for row in rows)))
         right = self.screen.width - INDENT - 4 - left
-        self.screen.cells(("", -INDENT + 2, ""), ("expected", left, "bold"), ("observed", right, "bold"))
+        self.screen.cells(("", -INDENT + 2, ""), (heads[0], left, "bold"), (heads[1], right, "bold"))
         for row in rows:
             mark = "" if row.same else (ASCII_SHAPES if self.screen.ascii else SHAPES)[Outcome.FAIL]
             style = "" if row.same else STYLES[Outcome.FAIL]
@@ -175,11 +190,12 @@ class Terminal:
     def _table(self, reports: Sequence[Report]) -> None:
         """A row a case; scenarios, where there are several, have a line of their own."""
         several = len({report.scenario for report in reports}) > 1
-        name = min(max([4, *(len(report.case or report.scenario) for report in reports)]), 32)
-        time = max([4, *(len(duration(report.seconds)) for report in reports)])
+        case, took = _("case"), _("time")
+        name = min(max([len(case), *(len(report.case or report.scenario) for report in reports)]), 32)
+        time = max([len(took), *(len(duration(report.seconds)) for report in reports)])
         what = max(12, self.screen.width - name - WIDEST_VERDICT - time - 8)
-        heads = ("case", name, "bold"), ("outcome", WIDEST_VERDICT, "bold"), ("what decided", what, "bold")
-        self.screen.cells(*heads, ("time", -time, "bold"))
+        heads = (case, name, "bold"), (_("outcome"), WIDEST_VERDICT, "bold"), (_("what decided"), what, "bold")
+        self.screen.cells(*heads, (took, -time, "bold"))
         for scenario, group in groupby(reports, key=lambda report: report.scenario):
             siblings = list(group)
             if several:
@@ -195,10 +211,11 @@ class Terminal:
     def _stability(self, rows: Sequence[Stability]) -> None:
         """A row a case that was repeated."""
         names = [f"{row.scenario}.{row.case}" if row.case else row.scenario for row in rows]
-        name = min(max([4, *map(len, names)]), 48)
-        told = max([8, *(len(row.told) for row in rows)])
-        heads = ("case", name, "bold"), ("outcomes", told, "bold"), ("p50", -8, "bold"), ("p95", -8, "bold")
-        self.screen.cells(*heads, ("flakes", -6, "bold"))
+        case, outcome = _("case"), _("outcomes")
+        name = min(max([len(case), *map(len, names)]), 48)
+        told = max([len(outcome), *(len(row.told) for row in rows)])
+        heads = (case, name, "bold"), (outcome, told, "bold"), ("p50", -8, "bold"), ("p95", -8, "bold")
+        self.screen.cells(*heads, (_("flakes"), -6, "bold"))
         for text, row in zip(names, rows, strict=True):
             style = STYLES[Outcome.FAIL] if row.flakes else ""
             times = (duration(row.p50), -8, ""), (duration(row.p95), -8, "")
@@ -206,7 +223,7 @@ class Terminal:
 
     def _lesson(self, lesson: str) -> None:
         self.screen.gap()
-        self.screen.say("The lesson", style="bold")
+        self.screen.say(_("The lesson"), style="bold")
         for full, lines in groupby(lesson.strip().splitlines(), key=lambda line: bool(line.strip())):
             self.screen.say(" ".join(lines) if full else "", indent=2 if full else 0)
 
@@ -220,7 +237,7 @@ class Terminal:
                     self.screen.line(str(found))
 
     def _shape(self, outcome: Outcome) -> str:
-        return f"{(ASCII_SHAPES if self.screen.ascii else SHAPES)[outcome]} {outcome}"
+        return f"{(ASCII_SHAPES if self.screen.ascii else SHAPES)[outcome]} {word(outcome)}"
 
 
 def _plain(value: object) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.addressing import Interface
+from lab.i18n import _
 from lab.plan import Plan, PlannedHost
 from lab.report.svg import CHAR
 
@@ -95,7 +96,7 @@ def _names(plan: Plan) -> list[str]:
 
 def _texts(hosts: Sequence[PlannedHost]) -> list[str]:
     found = [address for host in hosts for face in host.interfaces for address in _addresses(face)]
-    return found + [host.name + " (router)" * _forwards(host) for host in hosts]
+    return found + [host.name + f" ({_('router')})" * _forwards(host) for host in hosts]
 
 
 def _addresses(face: Interface) -> tuple[str, ...]:
@@ -109,7 +110,8 @@ def _forwards(host: PlannedHost) -> bool:
 def _told(plan: Plan) -> str:
     """The drawing in words: `server: lan 10.1.2.3; router middle: ...`."""
     return "; ".join(
-        f"{'router ' * _forwards(host)}{host.name}: "
-        + (", ".join(f"{face.network} {' '.join(_addresses(face))}" for face in host.interfaces) or "no network")
+        (_("router {host}", host=host.name) if _forwards(host) else host.name)
+        + ": "
+        + (", ".join(f"{face.network} {' '.join(_addresses(face))}" for face in host.interfaces) or _("no network"))
         for host in plan.hosts
     )

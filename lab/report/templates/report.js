@@ -12,6 +12,7 @@ follow();
 
 function watch(figure) {
   const diagram = {
+    words: figure.dataset,
     panel: figure.querySelector(".panel"),
     events: [...figure.querySelectorAll("a.event")],
     lives: [...figure.parentElement.querySelectorAll("tr[data-from]")],
@@ -109,7 +110,7 @@ function tell(diagram) {
     event.classList.toggle("lit", event === pinned || event === current);
   }
   const cards = [];
-  if (pinned) cards.push(card(diagram, pinned, "Pinned: "));
+  if (pinned) cards.push(card(diagram, pinned, `${diagram.words.pinned}: `));
   if (current && current !== pinned) cards.push(card(diagram, current, ""));
   panel.classList.toggle("telling", cards.length > 0);
   panel.querySelector(".cards").replaceChildren(...cards);
@@ -127,9 +128,9 @@ function card(diagram, event, lead) {
 
 function sockets(diagram, time) {
   const rows = diagram.lives.filter((row) => row.dataset.from <= time && !(row.dataset.until <= time));
-  if (!rows.length) return element("p", "hint", diagram.lives.length ? "No socket was seen at this instant." : "");
+  if (!rows.length) return element("p", "hint", diagram.lives.length ? diagram.words.none : "");
   const table = element("table", "sockets");
-  table.append(element("caption", "", "Sockets at this instant"));
+  table.append(element("caption", "", diagram.words.sockets));
   table.append(rows[0].closest("table").tHead.cloneNode(true));
   table.createTBody().append(...rows.map((row) => row.cloneNode(true)));
   for (const row of table.rows) for (const column of [4 - 1, 1, 0]) row.deleteCell(column); // times and protocol
