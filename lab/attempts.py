@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab.history import Call, Exit, History, Packet, Tap
+from lab.i18n import _, counted
 from lab.tries import PROHIBITIONS, Try, tries
 from lab.wire import Endpoint, Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, unanswered
 
@@ -206,9 +207,9 @@ def _attempt(host: str, step: int, tried: Try, flow: Flow | None, outcome: tuple
 def _outcome(around: History, host: str, tried: Try, flow: Flow | None) -> tuple[str, str]:
     """One of model.OUTCOMES, failed or unknown; and why."""
     if tried.saw == "pending" or tried.ended is None:
-        return "unknown", "still pending: it had not returned"
+        return "unknown", _("still pending: it had not returned")
     if tried.saw == "under way":
-        return "unknown", "still under way: nothing asked how it ended"
+        return "unknown", _("still under way: nothing asked how it ended")
     if tried.saw == "failed":
         return "failed", tried.error or ""
     last = tried.latest + TOLERANCE
@@ -226,46 +227,48 @@ def _outcome(around: History, host: str, tried: Try, flow: Flow | None) -> tuple
 def _accepted(tried: Try, wire: _Wire) -> tuple[str, str] | str:
     answer = wire.answer("SYN", "ACK")
     if answer is None:
-        return "unknown", f"the call succeeded, but the tap saw {_no_handshake(wire)}"
+        return "unknown", _("the call succeeded, but the tap saw {what}", what=_no_handshake(wire))
     if not any(map(is_syn, wire.sent)):
-        return "unknown", "the call succeeded, but the tap saw no SYN"
+        return "unknown", _("the call succeeded, but the tap saw no SYN")
     if not any("ACK" in packet.flags and "RST" not in packet.flags for packet in wire.sent):
-        return "unknown", "the call succeeded, but the tap saw no ACK of the SYN-ACK"
-    return f"SYN, SYN-ACK, ACK on {answer.interface}"
+        return "unknown", _("the call succeeded, but the tap saw no ACK of the SYN-ACK")
+    return _("SYN, SYN-ACK, ACK on {network}", network=answer.interface)
 
 
 def _refused(tried: Try, wire: _Wire) -> tuple[str, str] | str:
     reset, error = wire.answer("RST"), wire.icmp(lambda word: word == "port-unreachable")
     if wire.answer("SYN", "ACK"):
-        return "unknown", "the caller saw ECONNREFUSED, but the tap saw a SYN-ACK"
+        return "unknown", _("the caller saw ECONNREFUSED, but the tap saw a SYN-ACK")
     if reset is None and error is None:
-        return "unknown", "the caller saw ECONNREFUSED, but the tap saw neither RST nor ICMP port-unreachable"
+        return "unknown", _("the caller saw ECONNREFUSED, but the tap saw neither RST nor ICMP port-unreachable")
     return describe(reset or error)
 
 
 def _reset(tried: Try, wire: _Wire) -> tuple[str, str] | str:
     handshake = wire.answer("SYN", "ACK")
     if handshake is None:
-        return "unknown", f"the caller saw ECONNRESET, but the tap saw {_no_handshake(wire)}"
+        return "unknown", _(
+            "the caller saw {error}, but the tap saw {what}", error="ECONNRESET", what=_no_handshake(wire)
+        )
     resets = [packet for packet in wire.answers if "RST" in packet.flags and packet.time > handshake.time]
     if not resets:
-        return "unknown", "the caller saw ECONNRESET, but the tap saw no RST after the handshake"
-    return f"{describe(resets[0])} after the handshake"
+        return "unknown", _("the caller saw ECONNRESET, but the tap saw no RST after the handshake")
+    return _("{packet} after the handshake", packet=describe(resets[0]))
 
 
 def _timed_out(tried: Try, wire: _Wire) -> tuple[str, str] | str:
     syns = sum(map(is_syn, wire.sent))
     if wire.answers:
-        return "unknown", f"the caller saw no answer, but the tap saw {describe(wire.answers[0])}"
+        return "unknown", _("the caller saw no answer, but the tap saw {what}", what=describe(wire.answers[0]))
     if not syns:
-        asked = f"; nobody answered for {', '.join(wire.unanswered)}" if wire.unanswered else ""
-        return "unknown", f"the caller gave up, but no SYN was seen to leave this host{asked}"
+        asked = f"; {_nobody_answered(wire)}" if wire.unanswered else ""
+        return "unknown", _("the caller gave up, but no SYN was seen to leave this host") + asked
     if not wire.awake:
-        return "unknown", "no answer was captured, but the tap was not awake all the time"
+        return "unknown", _("no answer was captured, but the tap was not awake all the time")
     assert tried.ended is not None
     if syns == 1 and tried.exact and tried.ended - tried.started > SYN_AGAIN:
-        return "unknown", "the caller waited for over a second, but the SYN was sent only once"
-    return f"{syns} SYN{'s' * (syns > 1)}, then silence"
+        return "unknown", _("the caller waited for over a second, but the SYN was sent only once")
+    return counted("{count} SYN, then silence", "{count} SYNs, then silence", syns)
 
 
 def _blocked(tried: Try, wire: _Wire) -> tuple[str, str] | str:
@@ -273,17 +276,17 @@ def _blocked(tried: Try, wire: _Wire) -> tuple[str, str] | str:
     unreachable = wire.icmp(lambda word: word.endswith("-unreachable") or word in _UNREACHABLE_ICMP)
     error = max((seen for seen in (prohibited, unreachable) if seen), key=lambda seen: seen.time, default=None)
     if error is not None and error.icmp == "port-unreachable":
-        return "unknown", f"the caller saw {tried.error}, but the tap saw {describe(error)}"
+        return "unknown", _saw(tried.error, describe(error))
     if error is not None:
         return "prohibited" if error is prohibited else "unreachable", describe(error)
     if wire.sent or wire.answers:
         seen = describe((wire.answers or wire.sent)[0])
-        return "unknown", f"the caller saw {tried.error}, but the tap saw {seen} and no ICMP"
+        return "unknown", _("the caller saw {error}, but the tap saw {what} and no ICMP", error=tried.error, what=seen)
     if not wire.awake:
-        return "unknown", f"the caller saw {tried.error}, but the tap was not awake to see why"
+        return "unknown", _("the caller saw {error}, but the tap was not awake to see why", error=tried.error)
     if wire.unanswered:
-        return "unreachable", f"nobody answered for {', '.join(wire.unanswered)}"
-    return "prohibited" if tried.error in PROHIBITIONS else "unreachable", "nothing was sent"
+        return "unreachable", _nobody_answered(wire)
+    return "prohibited" if tried.error in PROHIBITIONS else "unreachable", _("nothing was sent")
 
 
 _AGREE: dict[str, Callable[[Try, _Wire], tuple[str, str] | str]] = {
@@ -296,4 +299,14 @@ _AGREE: dict[str, Callable[[Try, _Wire], tuple[str, str] | str]] = {
 
 
 def _no_handshake(wire: _Wire) -> str:
-    return f"{describe(wire.answers[0])}" if wire.answers else "no SYN-ACK" if wire.sent else "none of its packets"
+    if wire.answers:
+        return describe(wire.answers[0])
+    return _("no SYN-ACK") if wire.sent else _("none of its packets")
+
+
+def _saw(error: str | None, what: str) -> str:
+    return _("the caller saw {error}, but the tap saw {what}", error=error, what=what)
+
+
+def _nobody_answered(wire: _Wire) -> str:
+    return _("nobody answered for {addresses}", addresses=", ".join(wire.unanswered))

@@ -16,6 +16,7 @@ from lab import __version__
 from lab.engines.base import Capabilities, Deployment, Engine, Leftover
 from lab.errors import EngineError, MissingCapability, SubnetTaken
 from lab.history import History, Note, Output, View
+from lab.i18n import _
 from lab.judge import Report, StepReport, judge, skipped
 from lab.plan import Plan, PlannedStep, make_plan, sizes
 from lab.remote import Remote
@@ -173,7 +174,9 @@ def run_jobs(
                 futures.append(pool.submit(_unless_interrupted, session, job, turn, slots))
             audience = make_audience()
             for item in session.swept:
-                audience.progress(f"removed {item.kind} {item.name}, left by run {item.run}")
+                audience.progress(
+                    _("removed {kind} {name}, left by run {run}", kind=item.kind, name=item.name, run=item.run)
+                )
             for turn, future in zip(turns, futures, strict=True):
                 turn.take(audience)
                 reports.append(future.result())
@@ -287,8 +290,8 @@ class Turn:
 
     def kept(self, deployment: Deployment, plan: Plan, run: str) -> None:
         """The case's hosts stay up."""
-        commands = {f"enter {host.name}": deployment.enter(host.name) for host in plan.hosts}
-        commands["end it"] = f"lab sweep --run {run}"
+        commands = {_("enter {host}", host=host.name): deployment.enter(host.name) for host in plan.hosts}
+        commands[_("end it")] = f"lab sweep --run {run}"
         self._tell(lambda audience: audience.kept(commands))
 
     def _tell(self, tell: Callable[[Audience], None]) -> None:

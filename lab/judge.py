@@ -8,6 +8,7 @@ from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.checks.base import Outcome, Seen, Verdict, could_not_tell
 from lab.history import History, Note
+from lab.i18n import _
 from lab.model import Model
 from lab.plan import Plan, PlannedStep
 
@@ -68,7 +69,7 @@ def judge(plan: Plan, history: History) -> Report:
         f"{note.host}: {note.text}" for note in history.all(Note) if note.what == "problem" and note.step < 0
     )
     if not problems and all(step.ended is not None and not step.judgements for step in steps):
-        problems = ("nothing was judged: no step expects anything",)
+        problems = (_("nothing was judged: no step expects anything"),)
     times = [time for step in steps for time in (step.started, step.ended) if time is not None]
     times += [note.time for note in history.all(Note) if note.what == "problem" and note.step >= 0]
     return Report(
@@ -126,7 +127,7 @@ def _judgements(plan: Plan, history: History, planned: PlannedStep) -> Iterator[
 
 def _verdict(name: str, expected: Any, seen: Seen | None) -> Verdict:
     if seen is None:
-        return could_not_tell(said(expected), "the step was not reached")
+        return could_not_tell(said(expected), _("the step was not reached"))
     return CHECKS[name].function(expected, seen)
 
 

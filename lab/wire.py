@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from lab.decode.dns import ENGINES_OWN
 from lab.history import History, Packet, Tap
+from lab.i18n import _
 
 Endpoint = tuple[str, int]
 
@@ -223,6 +224,6 @@ def label(packet: Packet) -> str:
 def describe(packet: Packet | None) -> str:
     """`RST from 10.213.0.2:65432 on lan`."""
     if packet is None:
-        return "nothing"
+        return _("nothing")
     sender = written((packet.source, packet.sport)) if packet.sport else packet.source
-    return f"{label(packet)} from {sender} on {packet.interface}"
+    return _("{packet} from {sender} on {network}", packet=label(packet), sender=sender, network=packet.interface)

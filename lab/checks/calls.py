@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from lab.align import FAR
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import as_of, call_of, exit_of, indices, lasted, untraced
-from lab.checks.ordered import Ordered, counted, listed, ordered, said
+from lab.checks.ordered import Ordered, listed, ordered, said
 from lab.history import Call, Note, Value
+from lab.i18n import _, counted, later
 from lab.netcalls import network_calls
 from lab.patterns import OF_NO_SOCKET, CallPart, amount, api_name, kinds
 from lab.patterns import call as part_of
@@ -15,7 +16,7 @@ from lab.patterns import calls as parts_of
 from lab.tries import error_of
 
 _TELL_NUMBERS = ("send", "recv", "select", "poll", "epoll_wait")
-_GOES_ON = "what has not returned cannot be judged before its end"
+_GOES_ON = later("what has not returned cannot be judged before its end")
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ def _found(seen: Seen, more: Collection[str]) -> Sequence[Call] | str:
         notes = (note for note in seen.history.all(Note, seen.host) if note.step == seen.step)
         cut = [note.text for note in notes if note.what == "truncated"]
         if call_of(seen) is None or cut:
-            return cut[0] if cut else "no call was recorded for this step"
+            return cut[0] if cut else _("no call was recorded for this step")
         return [call for call in own if not call.program]
     if seen.action not in ("run", "start") or not seen.traced:
-        return "no program was seen in this step whose calls are traced"
+        return _("no program was seen in this step whose calls are traced")
     if seen.action == "run" and exit_of(seen) is None:
-        return "the program has not ended: there may be more calls"
+        return _("the program has not ended: there may be more calls")
     return _of_interest([call for call in own if call.program], more)
 
 
@@ -148,7 +149,7 @@ def _in_order(text: str, made: _Made) -> Verdict:
         return passed(text, observed, *made.shown)
     hopes = (_fit(pattern, [*made.items, *more], made.time_scale, hopeful=True) for more in ((), made.unseen))
     if any(hope.fits for hope in hopes):
-        return could_not_tell(text, f"{observed}; {_GOES_ON}", *made.shown, aligned=answer.rows)
+        return could_not_tell(text, f"{observed}; {_(_GOES_ON)}", *made.shown, aligned=answer.rows)
     return failed(text, observed, *made.shown, aligned=answer.rows)
 
 
@@ -156,11 +157,14 @@ def _fit(pattern: Sequence[CallPart | None], items: Sequence[_Item], time_scale:
     def distance(part: CallPart, item: _Item) -> int:
         return 0 if _is(part, item, time_scale, hopeful) else FAR - (part.name in ("any", item.name))
 
-    return ordered(pattern, items, distance, _timed, lambda taken: counted(len(taken), "call"))
+    return ordered(
+        pattern, items, distance, _timed, lambda taken: counted("... {count:,} call", "... {count:,} calls", len(taken))
+    )
 
 
 def _timed(item: _Item) -> str:
-    return f"{item} {'for' if item.pending else 'in'} {lasted(item.took)}"
+    known = {"call": item, "time": lasted(item.took)}
+    return _("{call} for {time}", **known) if item.pending else _("{call} in {time}", **known)
 
 
 def _counted(expected: Mapping[str, int | str], text: str, made: _Made) -> Verdict:
@@ -169,12 +173,12 @@ def _counted(expected: Mapping[str, int | str], text: str, made: _Made) -> Verdi
 
     parts = {key: part_of(key) for key in expected}
     sure, hoped, more = count(made.items, False), count(made.items, True), count(made.unseen, True)
-    observed = ", ".join(f"{number} of {key}" for key, number in sure.items())
+    observed = ", ".join(_("{count} of {item}", count=number, item=key) for key, number in sure.items())
     ranges = {key: amount(wanted) for key, wanted in expected.items()}
     if any(sure[key] > most or hoped[key] + more[key] < least for key, (least, most) in ranges.items()):
         return failed(text, observed, *made.shown)
     if any(sure[key] < least or hoped[key] > most for key, (least, most) in ranges.items()):
-        return could_not_tell(text, f"{observed}; {_GOES_ON}", *made.shown)
+        return could_not_tell(text, f"{observed}; {_(_GOES_ON)}", *made.shown)
     return passed(text, observed, *made.shown)
 
 

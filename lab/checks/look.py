@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from lab.attempts import TOLERANCE, Attempt, packets_of
 from lab.checks.base import Seen
 from lab.history import Call, Exit, Note, Observation, Packet, Tap
+from lab.i18n import _
 from lab.netcalls import ACCEPTS
 from lab.wire import Endpoint, awake, flows, is_address
 
@@ -19,7 +20,7 @@ def tried(seen: Seen) -> tuple[Attempt, ...] | str:
     """The step's attempts to connect, at least one; or why there are none to judge."""
     if reason := untraced(seen):
         return reason
-    return seen.attempts or "no attempt to connect was seen in this step; does it connect at all?"
+    return seen.attempts or _("no attempt to connect was seen in this step; does it connect at all?")
 
 
 def far_end(attempt: Attempt) -> Endpoint:
@@ -33,7 +34,7 @@ def far_end(attempt: Attempt) -> Endpoint:
 def untraced(seen: Seen) -> str:
     """Why the program's calls cannot be judged; empty where they can."""
     notes = (note for note in seen.history.all(Note, seen.host) if note.what == "trace" and note.step == seen.step)
-    return next((f"the program's calls were not all seen: {note.text}" for note in notes), "")
+    return next((_("the program's calls were not all seen: {why}", why=note.text) for note in notes), "")
 
 
 def call_of(seen: Seen) -> Call | None:
@@ -107,7 +108,7 @@ def evidence_of_talks(seen: Seen, found: Iterable[Talk]) -> tuple[int, ...]:
 
 def asleep(seen: Seen, observed: str) -> str:
     """What was seen, and why that is not all."""
-    return f"{observed}; but the tap of {seen.on} was not awake all the time"
+    return _("{observed}; but the tap of {host} was not awake all the time", observed=observed, host=seen.on)
 
 
 def watched(seen: Seen, start: int, end: int | None) -> bool:

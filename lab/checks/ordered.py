@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from lab.align import Distance, Pair, align
 from lab.checks.base import Aligned
+from lab.i18n import _
 from lab.patterns import ANY_RUN
 
 SHOWN_ITEMS = 24
@@ -59,22 +60,17 @@ def _cut(rows: Iterator[Aligned], count: int) -> Iterator[Aligned]:
     """The first ones, and how many are left out."""
     yield from islice(rows, SHOWN_ROWS)
     if count > SHOWN_ROWS:
-        yield Aligned("", f"({count - SHOWN_ROWS:,} more rows)", False)
+        yield Aligned("", _("({count:,} more rows)", count=count - SHOWN_ROWS), False)
 
 
 def said(expected: str | Mapping[str, int | str]) -> str:
     """A pattern, or how many of each kind are expected."""
     if isinstance(expected, str):
         return expected
-    return ", ".join(f"{count} of {item}" for item, count in expected.items())
-
-
-def counted(number: int, what: str) -> str:
-    """`... 7 packets`."""
-    return f"{ANY_RUN} {number:,} {what}{'' if number == 1 else 's'}"
+    return ", ".join(_("{count} of {item}", count=count, item=item) for item, count in expected.items())
 
 
 def listed(texts: Sequence[str]) -> str:
     """The first of them with commas, and how many more there are; `none` where there is none."""
-    more = f", ... and {len(texts) - SHOWN_ITEMS:,} more" if len(texts) > SHOWN_ITEMS else ""
-    return ", ".join(texts[:SHOWN_ITEMS]) + more or "none"
+    more = ", ... " + _("and {count:,} more", count=len(texts) - SHOWN_ITEMS) if len(texts) > SHOWN_ITEMS else ""
+    return ", ".join(texts[:SHOWN_ITEMS]) + more or _("none")

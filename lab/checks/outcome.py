@@ -9,6 +9,7 @@ from lab.calls import literal_of
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, evidence_of, indices, lasted, tried
 from lab.history import Call
+from lab.i18n import _
 from lab.patterns import amount
 from lab.tries import error_of
 
@@ -55,8 +56,10 @@ def _observed(expected: str | Mapping[str, int | str], made: Sequence[Attempt]) 
 
 
 def _told(attempt: Attempt) -> str:
-    took = f" in {lasted(attempt.ended - attempt.started)}" if attempt.ended is not None else ""
-    return f"{attempt.outcome}{took}: {attempt.why}"
+    if attempt.ended is None:
+        return f"{attempt.outcome}: {attempt.why}"
+    took = lasted(attempt.ended - attempt.started)
+    return _("{outcome} in {time}: {why}", outcome=attempt.outcome, time=took, why=attempt.why)
 
 
 @check("raises", "call", "wait")
@@ -78,7 +81,7 @@ def errno(expected: str, seen: Seen) -> Verdict:
         return _no_end(expected, call, seen)
     name = error_of(call)
     answer = passed if name == expected else failed
-    return answer(expected, name or f"no error: it returned {call.result!r}", *indices(seen, [call]))
+    return answer(expected, name or _("no error: it returned {result!r}", result=call.result), *indices(seen, [call]))
 
 
 @check("returns", "call", "wait")
@@ -93,8 +96,11 @@ def returns(expected: Any, seen: Seen) -> Verdict:
     if isinstance(expected, Mapping):
         values = _assigned(call, seen.targets)
         if unknown := [name for name in expected if name not in values]:
+            why = _("the call assigned no {name!r}, but {names}", name=unknown[0], names=sorted(values))
             return could_not_tell(
-                repr(expected), f"the call assigned no {unknown[0]!r}, but {sorted(values)}", *evidence
+                repr(expected),
+                why,
+                *evidence,
             )
         holds = all(same(value, values[name]) for name, value in expected.items())
         observed = ", ".join(f"{name} = {_shown(values[name])}" for name in expected)
@@ -137,10 +143,10 @@ def _literal(expected: Any) -> object:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
+    return text if len(text) <= 200 else f"{text[:200]}… ({_('{count} characters', count=len(text))})"
 
 
 def _no_end(expected: str, call: Call | None, seen: Seen) -> Verdict:
     if call is None:
-        return could_not_tell(expected, "no call was recorded for this step")
-    return could_not_tell(expected, f"{call.function} has not returned", *indices(seen, [call]))
+        return could_not_tell(expected, _("no call was recorded for this step"))
+    return could_not_tell(expected, _("{call} has not returned", call=call.function), *indices(seen, [call]))

@@ -3,6 +3,7 @@
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import exit_of, indices
 from lab.history import Exit, Note, Output
+from lab.i18n import _
 from lab.model import TextExpectation
 from lab.patterns import amount
 
@@ -24,14 +25,14 @@ def stderr(expected: TextExpectation, seen: Seen) -> Verdict:
 def _text(expected: TextExpectation, seen: Seen, stream: str) -> Verdict:
     words = _words(expected)
     if not words:
-        return could_not_tell("contains, lacks or equals", "nothing is expected of the text")
+        return could_not_tell("contains, lacks or equals", _("nothing is expected of the text"))
     outputs = [
         one for one in seen.history.all(Output, seen.host) if one.step == seen.step and one.time <= seen.window[1]
     ]
     pieces = [one for one in outputs if one.stream == stream]
     ended, evidence = exit_of(seen), indices(seen, pieces)
     if not outputs and ended is None and seen.action != "start":
-        return could_not_tell(words, "no program was seen in this step")
+        return could_not_tell(words, _("no program was seen in this step"))
     text = b"".join(piece.data for piece in pieces).decode("utf-8", "replace")
     present = all(part in text for part in expected.contains)
     going_on = ended is None and seen.action != "start"  # a program left running is asked for what it wrote so far
@@ -40,7 +41,7 @@ def _text(expected: TextExpectation, seen: Seen, stream: str) -> Verdict:
     if present and absent and (complete or not (expected.lacks or expected.equals is not None)):
         return passed(words, _shown(text), *evidence)
     if not complete and not any(part in text for part in expected.lacks):
-        reason = "the program has not ended; so far" if going_on else "only a part of what it wrote was kept"
+        reason = _("the program has not ended; so far") if going_on else _("only a part of what it wrote was kept")
         return could_not_tell(words, f"{reason}: {_shown(text)}", *evidence)
     return failed(words, _shown(text), *evidence)
 
@@ -55,7 +56,7 @@ def _truncated(seen: Seen) -> bool:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else f"…{text[-SHOWN:]}") if text else "nothing written"
+    return repr(text if len(text) <= SHOWN else f"…{text[-SHOWN:]}") if text else _("nothing written")
 
 
 @check("exit", "run", "start", "wait")
@@ -63,7 +64,7 @@ def exit_status(expected: int | str, seen: Seen) -> Verdict:
     """How the program ended by itself, or when it was stopped; a deadline of the lab's is never what was expected."""
     ended = exit_of(seen)
     if ended is None:
-        return could_not_tell(str(expected), "the program has not ended")
+        return could_not_tell(str(expected), _("the program has not ended"))
     least, most = amount(expected)
     holds = least <= ended.code <= most and ended.because in ("", "stopped")
     return (passed if holds else failed)(str(expected), _status(ended), *indices(seen, [ended]))

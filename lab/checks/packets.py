@@ -7,8 +7,9 @@ from lab.align import FAR
 from lab.attempts import TOLERANCE
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import Talk, asleep, evidence_of_talks, lasted, talks_of, watched
-from lab.checks.ordered import Ordered, counted, listed, ordered, said
+from lab.checks.ordered import Ordered, listed, ordered, said
 from lab.history import Packet
+from lab.i18n import _, counted
 from lab.patterns import PacketPart, Times, amount
 from lab.patterns import packet as part_of
 from lab.patterns import packets as parts_of
@@ -61,7 +62,13 @@ def _fit(pattern: Sequence[PacketPart | None], items: Sequence[_Item], seen: See
     def distance(part: PacketPart, item: _Item) -> int:
         return 0 if _is(part, item, seen.time_scale) else FAR - _is_kind(part, item)
 
-    return ordered(pattern, items, distance, _timed, lambda taken: counted(len(taken), "packet"))
+    return ordered(
+        pattern,
+        items,
+        distance,
+        _timed,
+        lambda taken: counted("... {count:,} packet", "... {count:,} packets", len(taken)),
+    )
 
 
 def _timed(item: _Item) -> str:
@@ -74,7 +81,7 @@ def _counted(expected: Mapping[str, int | str], text: str, talks: Sequence[Talk]
     items = [item for talk in talks for item in _items(talk, parts.values(), again, seen)]
     counts = {key: sum(_is(part, item, seen.time_scale) for item in items) for key, part in parts.items()}
     ranges = {key: amount(wanted) for key, wanted in expected.items()}
-    observed = ", ".join(f"{count} of {key}" for key, count in counts.items())
+    observed = ", ".join(_("{count} of {item}", count=count, item=key) for key, count in counts.items())
     awake = all(watched(seen, talk.started, talk.ended) for talk in talks)
     too_many = any(counts[key] > most for key, (_, most) in ranges.items())
     too_few = any(counts[key] < least for key, (least, _) in ranges.items())

@@ -11,6 +11,7 @@ from lab.checks.look import asleep, exit_of, far_end, indices, tried, watched
 from lab.checks.ordered import listed, ordered
 from lab.checks.tables import is_chosen, wanted_socket
 from lab.history import Call, Note, Observation, SocketSeen
+from lab.i18n import _
 from lab.model import StatesExpectation
 from lab.patterns import ANY_RUN
 from lab.patterns import states as parts_of
@@ -57,7 +58,9 @@ def _of_attempts(wanted: Sequence[str], seen: Seen) -> list[_Answer]:
 
 def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Mapping[_Ends, Sequence[Life]], seen: Seen) -> _Answer:
     if attempt.local is None:
-        return _Answer(Outcome.ERROR, "the attempt's own port is not known, so its socket is not either", attempt.calls)
+        return _Answer(
+            Outcome.ERROR, _("the attempt's own port is not known, so its socket is not either"), attempt.calls
+        )
     ends = (attempt.local, far_end(attempt))
     ours = known.get(_plain(*(ends if seen.on == seen.host else ends[::-1])), ())
     begun = [life for life in ours if life.seen[0].time >= attempt.started - TOLERANCE]
@@ -65,7 +68,7 @@ def _of_attempt(wanted: Sequence[str], attempt: Attempt, known: Mapping[_Ends, S
     life = next(iter(begun), before[-1] if before else None)
     if life is None:
         # Nobody chose this socket: its ports were found on the wire. It may have come and gone between two readings.
-        return _Answer(Outcome.ERROR, f"no socket of the attempt was seen on {seen.on}", attempt.calls)
+        return _Answer(Outcome.ERROR, _("no socket of the attempt was seen on {host}", host=seen.on), attempt.calls)
     return _of_life(wanted, life, seen)
 
 
@@ -87,11 +90,11 @@ def _of_chosen(one: StatesExpectation, seen: Seen) -> _Answer:
     if ours:
         wanted = parts_of(one.passes)
         return _first([_of_life(wanted, life, seen) for life in ours], Outcome.PASS, Outcome.ERROR, Outcome.FAIL)
-    observed = f"no such socket was seen on {seen.on}"
+    observed = _("no such socket was seen on {host}", host=seen.on)
     if not watched(seen, _begin(seen), _end(seen)):
         return _Answer(Outcome.ERROR, asleep(seen, observed))
     if parts_of(one.passes)[-1] == GONE:
-        return _Answer(Outcome.ERROR, f"{observed}; it may have come and gone between two readings")
+        return _Answer(Outcome.ERROR, f"{observed}; {_('it may have come and gone between two readings')}")
     return _Answer(Outcome.FAIL, observed)
 
 
@@ -104,7 +107,7 @@ def _of_life(wanted: Sequence[str], life: Life, seen: Seen) -> _Answer:
         return _Answer(Outcome.PASS, observed, shown)
     read = _was_read(seen)
     if may_have_passed(life, wanted, complete=read):
-        why = "the rest may have passed between two readings" if read else "nobody read the table at the end"
+        why = _("the rest may have passed between two readings") if read else _("nobody read the table at the end")
         return _Answer(Outcome.ERROR, f"{observed}; {why}", shown, rows)
     return _Answer(Outcome.FAIL, observed, shown, rows)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import indices, watched
 from lab.history import Counters, Fate, Note, SocketRow, Sockets
+from lab.i18n import _, counted
 from lab.model import ListeningExpectation, SocketChoice, SocketExpectation
 from lab.patterns import amount
 
@@ -77,13 +78,13 @@ def is_chosen(one: SocketChoice, row: SocketRow) -> bool:
 @check("listening")
 def listening(expected: Sequence[ListeningExpectation], seen: Seen) -> Verdict:
     """These sockets listen."""
-    text = ", ".join(f"{one.protocol} {_end(one.address, one.port)} listens" for one in expected)
+    text = ", ".join(_("{socket} listens", socket=f"{one.protocol} {_end(one.address, one.port)}") for one in expected)
     table = _table(seen)
     if table is None or not expected:
-        return could_not_tell(text, f"the socket table of {seen.on} was not read in this step")
+        return could_not_tell(text, _("the socket table of {host} was not read in this step", host=seen.on))
     rows = [row for row in table.rows if row.state == "LISTEN" or (row.protocol, row.state) == ("udp", "UNCONN")]
     near = [row for row in rows if row.local[1] in {one.port for one in expected}] or rows
-    observed = "; ".join(map(_row, near)) or "nothing listens"
+    observed = "; ".join(map(_row, near)) or _("nothing listens")
     return (passed if listening_holds(expected, rows) else failed)(text, observed, *indices(seen, [table]))
 
 
@@ -93,9 +94,9 @@ def sockets(expected: Sequence[SocketExpectation], seen: Seen) -> Verdict:
     text = ", ".join(map(wanted_socket, expected))
     table = _table(seen)
     if table is None or not expected:
-        return could_not_tell(text, f"the socket table of {seen.on} was not read in this step")
+        return could_not_tell(text, _("the socket table of {host} was not read in this step", host=seen.on))
     found = [row for row in table.rows if any(_is_like(one, row) for one in expected)]
-    observed = f"{len(found)} found" + "".join(f"; {_row(row)}" for row in found[:4])
+    observed = counted("{count} found", "{count} found", len(found)) + "".join(f"; {_row(row)}" for row in found[:4])
     return (passed if sockets_hold(expected, table.rows) else failed)(text, observed, *indices(seen, [table]))
 
 
@@ -106,12 +107,17 @@ def counters(expected: Mapping[str, int | str], seen: Seen) -> Verdict:
     readings = {one.step: one for one in seen.history.all(Counters, seen.on) if one.time <= seen.window[1]}
     before, now = readings.get(_START), readings.get(seen.observed_at)
     if before is None or now is None:
-        when = "at the case's start" if before is None else "in this step"
-        return could_not_tell(text, f"the counters of {seen.on} were not read {when}")
+        start = _("the counters of {host} were not read at the case's start", host=seen.on)
+        return could_not_tell(
+            text, start if before is None else _("the counters of {host} were not read in this step", host=seen.on)
+        )
     known = before.values | now.values
     if unknown := [name for name in expected if name not in known]:
         near = difflib.get_close_matches(unknown[0], known, n=3, cutoff=0.4)
-        return could_not_tell(text, f"this kernel has no counter {unknown[0]!r}; near are {', '.join(near) or 'none'}")
+        told = ", ".join(near) or _("none")
+        return could_not_tell(
+            text, _("this kernel has no counter {name!r}; near are {near}", name=unknown[0], near=told)
+        )
     holds = counters_hold(expected, before.values, now.values)
     grown = ((name, now.values.get(name, 0) - before.values.get(name, 0)) for name in expected)
     observed = ", ".join(f"{name} {growth:+d}" for name, growth in grown)
@@ -125,15 +131,15 @@ def impaired(expected: Mapping[str, int | str], seen: Seen) -> Verdict:
     notes = [note for note in seen.history.all(Note, seen.on) if note.time <= seen.window[1]]
     begun = next((note.time for note in notes if note.what == "impaired"), None)
     if begun is None:
-        return could_not_tell(text, f"no link of {seen.on} was impaired before")
+        return could_not_tell(text, _("no link of {host} was impaired before", host=seen.on))
     if trouble := next((note.text for note in notes if note.what == "impair"), ""):
         return could_not_tell(text, trouble)
     if not watched(seen, begun, None):
-        return could_not_tell(text, f"{seen.on} was not asked in this step what became of all its packets")
+        return could_not_tell(text, _("{host} was not asked in this step what became of all its packets", host=seen.on))
     fates = [one for one in seen.history.all(Fate, seen.on) if one.time <= seen.window[1]]
     counts = Counter(effect for one in fates for effect in one.effects or ("passed",))
     holds = all(amount(wanted)[0] <= counts[name] <= amount(wanted)[1] for name, wanted in expected.items())
-    observed = ", ".join(f"{name} {number}" for name, number in counts.items()) or "no packet came"
+    observed = ", ".join(f"{name} {number}" for name, number in counts.items()) or _("no packet came")
     told = [one for one in fates if expected.keys() & set(one.effects or ("passed",))]
     return (passed if holds else failed)(text, observed, *indices(seen, told))
 
@@ -144,7 +150,7 @@ def _table(seen: Seen) -> Sockets | None:
 
 
 def _row(row: SocketRow) -> str:
-    peer = f" with {_end(*row.remote)}" if row.remote[1] else ""
+    peer = f" {_('with {peer}', peer=_end(*row.remote))}" if row.remote[1] else ""
     return f"{row.protocol} {row.state} {_end(*row.local)}{peer} (Recv-Q {row.recv_q}, Send-Q {row.send_q})"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, exit_of, indices, lasted, untraced
 from lab.history import Observation
+from lab.i18n import _
 from lab.patterns import seconds
 
 
@@ -21,7 +22,7 @@ class _Span:
 @check("within", "run", "start", "call", "wait")
 def within(expected: str, seen: Seen) -> Verdict:
     """Each took at most this long, on a slow machine as much longer as `time_scale` says."""
-    text, spans = f"at most {expected}", _spans(seen)
+    text, spans = _("at most {time}", time=expected), _spans(seen)
     limit = seconds(expected) * 1e9 * seen.time_scale
     if isinstance(spans, str):
         return could_not_tell(text, spans)
@@ -37,7 +38,7 @@ def within(expected: str, seen: Seen) -> Verdict:
 @check("after", "run", "start", "call", "wait")
 def after(expected: str, seen: Seen) -> Verdict:
     """Each took at least this long."""
-    text, spans = f"at least {expected}", _spans(seen)
+    text, spans = _("at least {time}", time=expected), _spans(seen)
     if isinstance(spans, str):
         return could_not_tell(text, spans)
     short = [span for span in spans if span.long < seconds(expected) * 1e9]
@@ -51,13 +52,13 @@ def _spans(seen: Seen) -> list[_Span] | str:
     if reason := untraced(seen):
         return reason
     if made := seen.attempts:
-        return [_span("the attempt", one.started, one.ended, seen, one.calls) for one in made]
+        return [_span(_("the attempt"), one.started, one.ended, seen, one.calls) for one in made]
     if call := call_of(seen):
         return [_span(call.function, call.time, call.ended, seen, (call,))]
     if seen.action in ("run", "start"):
         ended = exit_of(seen)
-        return [_span("the program", seen.window[0], ended.time if ended else None, seen, (ended,) if ended else ())]
-    return "neither an attempt, nor a call, nor a program was seen in this step"
+        return [_span(_("the program"), seen.window[0], ended.time if ended else None, seen, (ended,) if ended else ())]
+    return _("neither an attempt, nor a call, nor a program was seen in this step")
 
 
 def _span(what: str, started: int, ended: int | None, seen: Seen, shown: tuple[Observation, ...]) -> _Span:
@@ -65,4 +66,5 @@ def _span(what: str, started: int, ended: int | None, seen: Seen, shown: tuple[O
 
 
 def _told(span: _Span) -> str:
-    return f"{span.what} took {lasted(span.long)}" if span.over else f"{span.what} goes on after {lasted(span.long)}"
+    known = {"what": span.what, "time": lasted(span.long)}
+    return _("{what} took {time}", **known) if span.over else _("{what} goes on after {time}", **known)

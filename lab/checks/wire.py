@@ -17,6 +17,7 @@ from lab.checks.look import (
 )
 from lab.checks.tables import same_address
 from lab.history import Call, Observation
+from lab.i18n import _
 from lab.netcalls import ACCEPTS
 from lab.wire import Endpoint, outbound, written
 
@@ -26,17 +27,21 @@ _ASKING = (*ACCEPTS, "getpeername", "getsockname", "recvfrom")
 @check("interface", "run", "start", "call", "wait")
 def interface(expected: Sequence[str], seen: Seen) -> Verdict:
     """The packets of each attempt were on these interfaces, and on no other."""
-    text, talks = " and ".join(expected), talks_of(seen)
+    text, talks = _and(expected), talks_of(seen)
     if isinstance(talks, str):
         return could_not_tell(text, talks)
     wrong = [talk for talk in talks if _interfaces(talk) != set(expected)]
     told = (wrong or talks)[0]
     blind = next((talk for talk in talks if not watched(seen, talk.started, talk.ended)), None)
-    observed = " and ".join(sorted(_interfaces(told))) or "no packets"
+    observed = _and(sorted(_interfaces(told))) or _("no packets")
     # what was seen elsewhere is certain; that nothing more was seen is not, where the tap was not awake
     if blind and not any(_interfaces(talk) - set(expected) for talk in talks):
         return could_not_tell(text, asleep(seen, observed), *evidence_of_talks(seen, [blind]))
     return (failed if wrong else passed)(text, observed, *evidence_of_talks(seen, [told]))
+
+
+def _and(names: Sequence[str]) -> str:
+    return f" {_('and')} ".join(names)
 
 
 def _interfaces(talk: Talk) -> set[str]:
@@ -51,7 +56,7 @@ def ttl(expected: int, seen: Seen) -> Verdict:
         return could_not_tell(str(expected), talks)
     sent = [one for talk in talks for one in talk.packets if not one.about and outbound(one, talk.remote)]
     left = sorted({packet.ttl for packet in sent})
-    observed = ", ".join(map(str, left)) or "no packets from the caller"
+    observed = ", ".join(map(str, left)) or _("no packets from the caller")
     if not sent and not all(watched(seen, talk.started, talk.ended) for talk in talks):
         return could_not_tell(str(expected), asleep(seen, observed))
     return (passed if left == [expected] else failed)(str(expected), observed, *indices(seen, sent))
@@ -101,10 +106,12 @@ def _ends(expected: str, seen: Seen, found: Sequence[tuple[Endpoint | None, Obse
     known = [end for end, _ in found if end is not None]
     shown = indices(seen, (one for _, one in found))
     if not found:
-        return could_not_tell(expected, f"no connection of {seen.on} was seen in this step that would tell", *shown)
+        return could_not_tell(
+            expected, _("no connection of {host} was seen in this step that would tell", host=seen.on), *shown
+        )
     wrong = [end for end in known if not _is_end(expected, end)]
     if not wrong and len(known) < len(found):
-        return could_not_tell(expected, "the call does not tell this end's address", *shown)
+        return could_not_tell(expected, _("the call does not tell this end's address"), *shown)
     end = (wrong or known)[0]
     return (failed if wrong else passed)(expected, written(end), *shown)
 

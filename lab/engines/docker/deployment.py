@@ -18,6 +18,7 @@ from lab.engines.docker import bodies, lease
 from lab.engines.docker.client import Client, Pipe, Refused
 from lab.engines.docker.sweep import WORKERS, remove_labelled
 from lab.errors import EngineError, LabError, MissingCapability, SubnetTaken
+from lab.i18n import _
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 from lab.remote import BOOTSTRAP, Remote, agent_source
 
@@ -59,7 +60,7 @@ def deploy(client: Client, image: str, plan: Plan, run: str, progress: Progress)
     deployment = DockerDeployment(bodies.Names(run, secrets.token_hex(2), lease.own().dumps()))
     maker = _Maker(client, image, plan, deployment.names)
     try:
-        progress(f"starting {', '.join(host.name for host in plan.hosts)}")
+        progress(_("starting {hosts}", hosts=", ".join(host.name for host in plan.hosts)))
         deployment.agents = maker.make()
         deployment.offset = _offset(deployment.agents)
         yield deployment

@@ -14,6 +14,7 @@ from lab.engines.fake.agent import Agent
 from lab.engines.fake.host import Device, Host, Softirq, Wire
 from lab.engines.fake.world import SECOND, World
 from lab.errors import EngineError, MissingCapability, PoolExhausted, SubnetTaken
+from lab.i18n import _
 from lab.model import TOOLS
 from lab.plan import Plan, PlannedHost
 from lab.remote import Remote
@@ -150,7 +151,7 @@ class FakeEngine:
         world = World(self._start if self._start is not None else time.time_ns())
         remotes: dict[str, Remote] = {}
         try:
-            progress(f"starting {', '.join(host.name for host in plan.hosts)}")
+            progress(_("starting {hosts}", hosts=", ".join(host.name for host in plan.hosts)))
             self._make(plan, world, remotes)
             yield FakeDeployment(world, remotes)
         finally:

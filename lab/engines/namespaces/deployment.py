@@ -20,6 +20,7 @@ from typing import Any
 from lab.engines.base import Progress
 from lab.engines.namespaces.spare import END_SECONDS, House
 from lab.errors import EngineError, MissingCapability
+from lab.i18n import _
 from lab.library import PROGRAMS
 from lab.plan import PROGRAM_FOLDER, Plan, PlannedHost
 from lab.remote import BOOTSTRAP, Remote, agent_source
@@ -93,7 +94,7 @@ class NamespacesDeployment:
 @contextlib.contextmanager
 def deploy(plan: Plan, house: House, progress: Progress) -> Iterator[NamespacesDeployment]:
     """The plan's hosts, up in the house; gone after the block, and it with them, unless it asked to keep them."""
-    progress(f"starting {', '.join(host.name for host in plan.hosts)}")
+    progress(_("starting {hosts}", hosts=", ".join(host.name for host in plan.hosts)))
     pipes, theirs = _pipes(plan)
     with contextlib.ExitStack() as leaving:
         for pipe in pipes.values():
