@@ -15,7 +15,7 @@ import click
 
 from lab import cli
 from lab.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, LabError, ScenarioError
-from lab.i18n import preferred, speak
+from lab.i18n import _, preferred, speak
 
 MOST_PROBLEMS = 40
 # What is imported stays; to look through it for garbage, again and again, would be a part of a short run that is felt.
@@ -38,8 +38,8 @@ def main() -> NoReturn:
         error.show()
         code = EXIT_USAGE
     except (click.Abort, KeyboardInterrupt) as interrupt:
-        left = getattr(interrupt.__cause__ or interrupt, "__notes__", ["everything that was started is gone"])
-        click.echo(f"interrupted: {'; '.join(left)}", err=True)
+        left = getattr(interrupt.__cause__ or interrupt, "__notes__", [_("everything that was started is gone")])
+        click.echo(_("interrupted: {what}", what="; ".join(left)), err=True)
         _end_interrupted()
     except ScenarioError as error:
         told, more = error.problems[:MOST_PROBLEMS], len(error.problems[MOST_PROBLEMS:])
@@ -53,7 +53,7 @@ def main() -> NoReturn:
         code = EXIT_ERROR
     except Exception:
         traceback.print_exc()
-        click.echo("the lab itself failed, as told above; nothing was judged", err=True)
+        click.echo(_("the lab itself failed, as told above; nothing was judged"), err=True)
         code = EXIT_ERROR
     gc.freeze()  # all goes at once, with the process
     sys.exit(code)
@@ -68,7 +68,7 @@ def _end_interrupted() -> NoReturn:
     os._exit(EXIT_INTERRUPTED)
 
 
-def _interrupt(*_: object) -> NoReturn:
+def _interrupt(*__: object) -> NoReturn:
     """Once is enough: what follows is the clean-up, which has deadlines of its own."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

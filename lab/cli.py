@@ -11,6 +11,7 @@ import click
 
 from lab import __version__
 from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED, LabError
+from lab.i18n import _, counted
 from lab.options import CASE, ENGINE, FILE, JOBS, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def check(files: tuple[str, ...]) -> int:
     from lab.scenario import load_all
 
     for scenario in load_all(map(find, files)):
-        count = len(scenario.cases)
-        click.echo(f"{scenario.source.file}: {count} case{'s' if count > 1 else ''}, no mistake")
+        count = counted("{count} case, no mistake", "{count} cases, no mistake", len(scenario.cases))
+        click.echo(f"{scenario.source.file}: {count}")
     return EXIT_PASSED
 
 
@@ -183,7 +184,7 @@ def show(name: str, case: str | None) -> int:
 def report(name: str, html: Path) -> int:
     """Show a saved run (as for judge, or one case's folder) as one HTML page that needs nothing else."""
     count, size = _write_page(name, html)
-    click.echo(f"{html}: {count} case{'' if count == 1 else 's'}, {size / 1000:,.0f} kB")
+    click.echo(f"{html}: {counted('{count} case', '{count} cases', count)}, {size / 1000:,.0f} kB")
     return EXIT_PASSED
 
 
@@ -222,8 +223,8 @@ def sweep(engine: str, run_id: str | None) -> int:
     with closing(open_engine(engine)) as opened:
         removed = opened.sweep(run_id)
     for item in removed:
-        click.echo(f"removed {item.kind} {item.name} of run {item.run}")
-    click.echo(f"{len(removed)} removed" if removed else "nothing was left behind")
+        click.echo(_("removed {kind} {name}, left by run {run}", kind=item.kind, name=item.name, run=item.run))
+    click.echo(counted("{count} removed", "{count} removed", len(removed)) if removed else _("nothing was left behind"))
     return EXIT_PASSED
 
 
@@ -305,7 +306,7 @@ def _jobs(names: tuple[str, ...], everything: bool, case: str | None, repeat: in
         Job(scenario, chosen)
         for scenario in scenarios
         for chosen in ([case_of(scenario, case)] if case else scenario.cases)
-        for _ in range(repeat)
+        for _again in range(repeat)
     ]
 
 
@@ -320,7 +321,7 @@ def _chosen(engine: str) -> str:
 
 def _say_engine(name: str, why: str) -> None:
     if why:
-        click.echo(f"engine {name}: {why}", err=True)
+        click.echo(_("engine {name}: {why}", name=name, why=why), err=True)
 
 
 def _prepared(engine: str) -> "tuple[Engine, str, str]":

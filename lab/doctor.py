@@ -13,6 +13,7 @@ from enum import StrEnum
 from lab.engines import open_engine
 from lab.engines.base import Capabilities, Engine, Leftover
 from lab.errors import LabError
+from lab.i18n import _, later
 
 OLDEST_PYTHON = (3, 11)
 
@@ -20,9 +21,9 @@ OLDEST_PYTHON = (3, 11)
 class Level(StrEnum):
     """How bad it is."""
 
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
+    OK = later("ok")
+    WARN = later("warn")
+    BAD = later("bad")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Line:
         return self.level is Level.BAD
 
     def __str__(self) -> str:
-        return f"{self.level:<4} {self.what}" + (f"\n     -> {self.remedy}" if self.remedy else "")
+        return f"{_(self.level):<4} {self.what}" + (f"\n     -> {self.remedy}" if self.remedy else "")
 
 
 def examine(engine_name: str) -> Iterator[Line]:
@@ -53,7 +54,7 @@ def examine(engine_name: str) -> Iterator[Line]:
         yield _subnets(engine)
         yield from _leftovers(engine.leftovers())
     except LabError as error:
-        yield Line(Level.BAD, str(error), "cure that, then `lab doctor` again")
+        yield Line(Level.BAD, str(error), _("cure that, then `lab doctor` again"))
     finally:
         engine.close()
 
@@ -61,15 +62,21 @@ def examine(engine_name: str) -> Iterator[Line]:
 def _python() -> Line:
     version = platform.python_version()
     if sys.version_info < OLDEST_PYTHON:
-        return Line(Level.BAD, f"Python {version}", f"use Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
-    return Line(Level.OK, f"Python {version} on {platform.system()} {platform.machine()}")
+        return Line(
+            Level.BAD,
+            f"Python {version}",
+            _("use Python {version} or newer", version=".".join(map(str, OLDEST_PYTHON))),
+        )
+    machine = f"{platform.system()} {platform.machine()}"
+    return Line(Level.OK, _("Python {version} on {machine}", version=version, machine=machine))
 
 
 def _capabilities(found: Capabilities) -> Iterator[Line]:
     yield Line(Level.OK, ", ".join(f"{name}: {version}" for name, version in sorted(found.versions.items())))
-    yield Line(Level.OK, f"can do: {', '.join(sorted(found.has))}")
+    yield Line(Level.OK, _("can do: {what}", what=", ".join(sorted(found.has))))
     for name, reason in sorted(found.lacks.items()):
-        yield Line(Level.WARN, f"cannot do {name}: {reason}", "cases that need it are SKIPPED")
+        what = _("cannot do {what}: {reason}", what=name, reason=reason)
+        yield Line(Level.WARN, what, _("cases that need it are SKIPPED"))
 
 
 def _image(engine: Engine) -> Iterator[Line]:
@@ -79,38 +86,39 @@ def _image(engine: Engine) -> Iterator[Line]:
         return
     tag = missing()
     if tag is None:
-        yield Line(Level.OK, "the hosts' image is built")
+        yield Line(Level.OK, _("the hosts' image is built"))
         return
-    how = "" if shutil.which("mmdebstrap") else ", from a registry (there is no mmdebstrap here)"
-    yield Line(
-        Level.WARN, f"the hosts' image {tag} is not built yet", f"`lab images` builds it now; the first run does{how}"
-    )
+    how = "" if shutil.which("mmdebstrap") else _(", from a registry (there is no mmdebstrap here)")
+    what = _("the hosts' image {tag} is not built yet", tag=tag)
+    yield Line(Level.WARN, what, _("`lab images` builds it now; the first run does") + how)
 
 
 def _trial(engine: Engine) -> Iterator[Line]:
     """A host made and gone, where the engine can try that at no cost."""
     if (trial := getattr(engine, "trial", None)) is not None:
         trial()
-        yield Line(Level.OK, "a host can be made")
+        yield Line(Level.OK, _("a host can be made"))
 
 
 def _subnets(engine: Engine) -> Line:
     try:
         engine.subnets([2, 2])
     except LabError as error:
-        return Line(Level.BAD, str(error), "`lab sweep` removes what dead runs hold")
-    return Line(Level.OK, "there are free subnets")
+        return Line(Level.BAD, str(error), _("`lab sweep` removes what dead runs hold"))
+    return Line(Level.OK, _("there are free subnets"))
 
 
 def _leftovers(found: tuple[Leftover, ...]) -> Iterator[Line]:
     dead = [thing for thing in found if not thing.alive]
     for run in sorted({thing.run for thing in found if thing.alive}):
         things = [thing for thing in found if thing.run == run]
-        yield Line(Level.OK, f"run {run} is alive: {_names(things)}")
+        yield Line(Level.OK, _("run {run} is alive: {things}", run=run, things=_names(things)))
     if dead:
-        yield Line(Level.WARN, f"dead runs left {_names(dead)}", "`lab sweep`; the next run does it, too")
+        yield Line(
+            Level.WARN, _("dead runs left {things}", things=_names(dead)), _("`lab sweep`; the next run does it, too")
+        )
     else:
-        yield Line(Level.OK, "nothing is left over")
+        yield Line(Level.OK, _("nothing is left over"))
 
 
 def _names(things: list[Leftover]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab.engines.base import Engine
 from lab.errors import LabError, UsageError
+from lab.i18n import _
 
 AUTO = "auto"
 SOCKET = "/var/run/docker.sock"
@@ -41,7 +42,7 @@ def chosen(name: str) -> tuple[str, str]:
         return name, ""
     if platform.system() != "Linux" or docker_answers():
         return "docker", ""
-    return "namespaces", "Docker does not answer: the hosts are made of this machine's own namespaces"
+    return "namespaces", _("Docker does not answer: the hosts are made of this machine's own namespaces")
 
 
 def docker_answers() -> bool:
@@ -73,7 +74,7 @@ def _has_context() -> bool:
 
 def open_engine(name: str) -> Engine:
     """The engine of that name, not yet connected to anything; UsageError where there is none."""
-    name, _ = chosen(name)
+    name = chosen(name)[0]
     if name not in ENGINES:
         near = difflib.get_close_matches(name, [AUTO, *ENGINES], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

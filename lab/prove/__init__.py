@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from lab.checks.base import Outcome
 from lab.flow import Job, Session, run_jobs
-from lab.judge import Report, judge
+from lab.i18n import _, later
+from lab.judge import Judgement, Report, judge
 from lab.mistakes import place
 from lab.plan import Plan
 from lab.prove.cross import sibling_cell
@@ -23,7 +24,9 @@ from lab.prove.witness import Counter, Done, Witness
 from lab.scenario import Scenario
 
 Progress = Callable[[str], None]
-UNREFUTED = "expected a sibling whose run refutes what this case expects, observed none; give one another outcome"
+UNREFUTED = later(
+    "expected a sibling whose run refutes what this case expects, observed none; give one another outcome"
+)
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,16 @@ def _answered(trial: Trial, report: Report) -> Cell:
         return Cell(Answer.NOTICED, 1)
     case, although = trial.known.job.case.name, trial.mutant.words
     if report.outcome is Outcome.PASS:
-        words = f"{case}: every check passes although {although}"
-        checks = tuple(f"{it.mark}: {it.check}: expected {it.verdict.expected}, passes" for it in judgements)
+        words = _("{case}: every check passes although {although}", case=case, although=although)
+        checks = tuple(f"{it.mark}: {it.check}: {_passes(it)}" for it in judgements)
         return Cell(Answer.SURVIVED, 1, (Finding(Answer.SURVIVED, trial.mutant.place, words, checks),))
-    words = f"{case}: no check fails although {although}: {_problem(report)}"
+    known = {"case": case, "although": although, "problem": _problem(report)}
+    words = _("{case}: no check fails although {although}: {problem}", **known)
     return Cell(Answer.UNCLEAR, 1, (Finding(Answer.UNCLEAR, trial.mutant.place, words),))
+
+
+def _passes(judgement: Judgement) -> str:
+    return _("expected {expected}, passes", expected=judgement.verdict.expected)
 
 
 def _problem(report: Report) -> str:
@@ -132,9 +140,8 @@ def _problem(report: Report) -> str:
             return step.problem
         for judgement in step.judgements:
             if judgement.verdict.outcome is not Outcome.PASS:
-                return (
-                    f"{judgement.check}: expected {judgement.verdict.expected}, observed {judgement.verdict.observed}"
-                )
+                known = {"expected": judgement.verdict.expected, "observed": judgement.verdict.observed}
+                return f"{judgement.check}: {_('expected {expected}, observed {observed}', **known)}"
     return "; ".join(report.problems)
 
 
@@ -148,7 +155,8 @@ def _row(known: Known, group: Sequence[Known], tried: Tried) -> Row:
     if report.outcome is Outcome.SKIPPED:
         return Row(case, report.outcome, reason=report.skipped)
     if not known.passed:
-        words = f"{case}: expected a case that passes unchanged, observed {report.outcome}: {_problem(report)}"
+        told = {"case": case, "outcome": _(report.outcome), "problem": _problem(report)}
+        words = _("{case}: expected a case that passes unchanged, observed {outcome}: {problem}", **told)
         return Row(case, report.outcome, findings=(Finding(Answer.UNCLEAR, known.place, words),))
     siblings = {one.job.case.name: _against(known, one) for one in group}
     cells = [cell for cell in siblings.values() if cell]
@@ -158,7 +166,7 @@ def _row(known: Known, group: Sequence[Known], tried: Tried) -> Row:
         report.outcome,
         siblings,
         {name: _together(tried.get((known.file, case, name), ())) for name in MUTATIONS},
-        () if refuted else (Finding(Answer.SURVIVED, known.place, f"{case}: {UNREFUTED}"),),
+        () if refuted else (Finding(Answer.SURVIVED, known.place, f"{case}: {_(UNREFUTED)}"),),
     )
 
 

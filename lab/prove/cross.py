@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lab.checks.base import Outcome, Verdict
 from lab.flow import Job
 from lab.history import History
+from lab.i18n import _
 from lab.judge import Judgement, judge
 from lab.plan import Plan, make_plan
 from lab.prove.matrix import Answer, Cell, Finding
@@ -62,13 +63,15 @@ def sibling_cell(job: Job, sibling: Plan, history: History) -> Cell:
         findings = tuple(_survivor(job.case.name, sibling.case, one) for one in passing)
         return Cell(Answer.SURVIVED, len(answered), findings, refuted)
     if not refuted:
-        words = f"{job.case.name}: no check fails on the run of {sibling.case}: {answered[0].verdict.observed}"
+        known = {"case": job.case.name, "sibling": sibling.case, "observed": answered[0].verdict.observed}
+        words = _("{case}: no check fails on the run of {sibling}: {observed}", **known)
         return Cell(Answer.UNCLEAR, len(answered), (Finding(Answer.UNCLEAR, answered[0].place, words),))
     return Cell(Answer.NOTICED, len(answered), (), refuted)
 
 
 def _survivor(case: str, sibling: str, one: Answered) -> Finding:
-    words = f"expected {one.verdict.expected}, passes although it is the run of {sibling}, which expects {one.instead}"
+    known = {"expected": one.verdict.expected, "sibling": sibling, "instead": one.instead}
+    words = _("expected {expected}, passes although it is the run of {sibling}, which expects {instead}", **known)
     return Finding(Answer.SURVIVED, one.place, f"{case}: {one.check}: {words}")
 
 

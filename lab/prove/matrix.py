@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from lab.checks.base import Outcome
 from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED
+from lab.i18n import _, counted
 
 
 class Answer(StrEnum):
@@ -86,17 +87,19 @@ def worst(answers: Iterable[Answer]) -> Answer:
     return next((answer for answer in Answer if answer in found), Answer.NONE)
 
 
-def counted(proofs: Iterable[Proof]) -> str:
+def summary(proofs: Iterable[Proof]) -> str:
     """`3 scenarios, 12 cases, 57 changes and siblings: 55 noticed, 2 survived`."""
     rows = [row for proof in proofs for row in proof.rows]
     cells = [cell for row in rows for cell in (*row.siblings.values(), *row.mutations.values()) if cell]
     tried = [cell for cell in cells if cell.answer not in (Answer.NONE, Answer.SAME)]
     survivors = sum(found.answer is Answer.SURVIVED for row in rows for found in row.all_findings)
     unclear = sum(found.answer is Answer.UNCLEAR for row in rows for found in row.all_findings)
-    parts = [f"{survivors or 'no'} survivor{'' if survivors == 1 else 's'}"] + [f"{unclear} unclear"] * bool(unclear)
+    parts = [counted("{count} survivor", "{count} survivors", survivors) if survivors else _("no survivors")]
+    parts += [counted("{count} unclear", "{count} unclear", unclear)] * bool(unclear)
     skipped = sum(row.outcome is Outcome.SKIPPED for row in rows)
-    parts += [f"{skipped} skipped"] * bool(skipped)
-    return f"{len(rows)} case{'' if len(rows) == 1 else 's'}, {len(tried)} trials: {', '.join(parts)}"
+    parts += [counted("{count} skipped", "{count} skipped", skipped)] * bool(skipped)
+    cases, trials = len(rows), counted("{count} trial", "{count} trials", len(tried))
+    return f"{counted('{count} case', '{count} cases', cases)}, {trials}: {', '.join(parts)}"
 
 
 def exit_code(proofs: Iterable[Proof]) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 
 from lab.calls import parse_call, tree_of
 from lab.history import Call, History, Packet, SocketSeen, Tap
+from lab.i18n import _, later
 from lab.model import Step
 from lab.plan import Plan, PlannedStep
 from lab.wire import is_noise
@@ -59,64 +60,66 @@ def mutation(name: str, words: str) -> Callable[[Mutants], Mutants]:
 def _left_out(action: str, thing: str) -> Mutants:
     """Each step of this action is left out, by itself."""
 
-    def mutants(plan: Plan, _: History) -> Iterator[Mutant]:
+    def mutants(plan: Plan, __: History) -> Iterator[Mutant]:
         for planned in plan.steps:
             if planned.step.action == action:
-                yield Mutant(planned.marks[""], f"{thing} was left out ({planned.text})", _without(planned.number))
+                words = _("{thing} was left out ({step})", thing=_(thing), step=planned.text)
+                yield Mutant(planned.marks[""], words, _without(planned.number))
 
     return mutants
 
 
-mutation("rule", "a firewall rule left out")(_left_out("firewall", "the firewall rule"))
-mutation("impair", "an impairment left out")(_left_out("impair", "the impairment"))
-mutation("sysctl", "a kernel setting left as it was")(_left_out("sysctl", "the kernel setting"))
-mutation("link", "a link left as it was")(_left_out("link", "the link's change"))
+mutation("rule", later("a firewall rule left out"))(_left_out("firewall", later("the firewall rule")))
+mutation("impair", later("an impairment left out"))(_left_out("impair", later("the impairment")))
+mutation("sysctl", later("a kernel setting left as it was"))(_left_out("sysctl", later("the kernel setting")))
+mutation("link", later("a link left as it was"))(_left_out("link", later("the link's change")))
 
 
-@mutation("bind", "another bind address: any instead of loopback, loopback instead of any other")
+@mutation("bind", later("another bind address: any instead of loopback, loopback instead of any other"))
 def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only a bind that succeeded gave a socket its address; a program is changed where its words name it."""
     for planned in plan.steps:
         for local in dict.fromkeys(call.local[0] for call in _succeeded(history, planned, "bind") if call.local):
             if (places := _naming(planned.step, local)) or planned.step.call:
-                words = f"{local} was not bound, but {_other(local) or 'any address'}"
+                other = _other(local) or _("any address")
+                words = _("{address} was not bound, but {other}", address=local, other=other)
                 change = partial(_rebound, places=places, address=_other(local))
                 yield Mutant(planned.marks[""], words, _with(planned.number, change))
 
 
-@mutation("backlog", "a backlog of twice the size")
+@mutation("backlog", later("a backlog of twice the size"))
 def _backlog_doubled(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only a limit that the kernel took as it was asked for, and that was reached, keeps anybody out."""
     for planned in plan.steps:
         size = _backlog(planned.step)
         if size is not None and any(_succeeded(history, planned, "listen")) and _was_full(history, planned, size):
-            words = f"the backlog was {_twice(size)} instead of {size}"
+            words = _("the backlog was {size} instead of {planned}", size=_twice(size), planned=size)
             yield Mutant(planned.marks[""], words, _with(planned.number, _relistened))
 
 
-@mutation("server", "the server not started")
+@mutation("server", later("the server not started"))
 def _no_server(plan: Plan, history: History) -> Iterator[Mutant]:
     """What listens, or is a program that stays and was bound (UDP knows no listen)."""
     for planned in plan.steps:
         bound = planned.step.action == "start" and any(_succeeded(history, planned, "bind"))
         if bound or any(_succeeded(history, planned, "listen")):
-            words = f"the server was not started ({planned.text})"
+            words = _("the server was not started ({step})", step=planned.text)
             yield Mutant(planned.marks[""], words, _without(planned.number))
 
 
-@mutation("host", "a host cut off: its links down from the beginning")
+@mutation("host", later("a host cut off: its links down from the beginning"))
 def _cut_off(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only who sent anything, if only an answer to ARP, is missed."""
     for host in plan.hosts:
         if any(map(_is_sent, history.all(Packet, host.name))):
-            yield Mutant(plan.steps[0].marks[""], f"{host.name} was cut off", _isolated(host.name))
+            yield Mutant(plan.steps[0].marks[""], _("{host} was cut off", host=host.name), _isolated(host.name))
 
 
-@mutation("capture", "an empty capture")
+@mutation("capture", later("an empty capture"))
 def _nothing_captured(plan: Plan, history: History) -> Iterator[Mutant]:
     """The taps were awake and saw nothing, where something was to be seen."""
     if any(not is_noise(packet) for packet in history.all(Packet)):
-        yield Mutant(plan.steps[0].marks[""], "the capture was empty", history=_uncaptured)
+        yield Mutant(plan.steps[0].marks[""], _("the capture was empty"), history=_uncaptured)
 
 
 def _succeeded(history: History, planned: PlannedStep, function: str) -> Iterator[Call]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.history import History, View
+from lab.i18n import _
 from lab.judge import Report, StepReport
 from lab.plan import Plan, PlannedStep
 
@@ -17,11 +18,12 @@ class Counter:
         self._total = total
         self._ended = 0
 
-    def case_begins(self, plan: Plan, _: Mapping[str, object]) -> None:
+    def case_begins(self, plan: Plan, parameters: Mapping[str, object]) -> None:
         """Its place in the row."""
-        self.progress(f"{self._ended + 1} of {self._total}: {plan.scenario}.{plan.case}")
+        known = {"number": self._ended + 1, "all": self._total, "case": f"{plan.scenario}.{plan.case}"}
+        self.progress(_("{number} of {all}: {case}", **known))
 
-    def case_ends(self, _: Report, __: Path | None) -> None:
+    def case_ends(self, report: Report, folder: Path | None) -> None:
         """One more."""
         self._ended += 1
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from lab.guide import claims
+from lab.i18n import _
 from lab.judge import said
 from lab.plan import Plan, make_plan, sizes
 from lab.report import clip
@@ -49,7 +50,7 @@ def _parts(place: Place, cases: Iterable[dict[Place, str]]) -> bool:
 def _outcome(found: dict[Place, str], parting: Sequence[Place]) -> str:
     own = [place for place in parting if place in found]
     chosen = next((place for place in own if place[2] == "connect"), own[-1] if own else None)
-    return clip(f"{chosen[2]} {found[chosen]}", LONGEST) if chosen else "as ever"
+    return clip(f"{chosen[2]} {found[chosen]}", LONGEST) if chosen else _("as ever")
 
 
 def text(scenarios: Sequence[Scenario]) -> str:
@@ -60,18 +61,20 @@ def text(scenarios: Sequence[Scenario]) -> str:
         names = ", ".join(
             f"{scenario.name} ({', '.join(case.name for case in scenario.cases)})" for scenario in found[claim]
         )
-        lines += [f"{claim:24}{words}", f"{'':24}{names or 'shown by no scenario'}"]
+        lines += [f"{claim:24}{_(words)}", f"{'':24}{names or _('shown by no scenario')}"]
     return "\n".join(lines) + "\n"
 
 
 def markdown(scenarios: Sequence[Scenario]) -> str:
     """Two tables: the claims with their scenarios, the scenarios with their outcomes."""
     found = shown(scenarios)
-    lines = ["| claim | what the guide says | shown by |", "|---|---|---|"]
+    heads = _("claim"), _("what the guide says"), _("shown by")
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|"]
     for claim, words in claims().items():
         links = ", ".join(f"[`{scenario.name}`](scenarios/{scenario.name}.yaml)" for scenario in found[claim])
-        lines.append(f"| {claim} | {words} | {links} |")
-    lines += ["", "| scenario | what it shows | how its cases come out |", "|---|---|---|"]
+        lines.append(f"| {claim} | {_(words)} | {links} |")
+    heads = _("scenario"), _("what it shows"), _("how its cases come out")
+    lines += ["", f"| {' | '.join(heads)} |", "|---|---|---|"]
     for scenario in scenarios:
         cases = " · ".join(f"`{name}`: {words}".replace("|", "\\|") for name, words in outcomes(scenario).items())
         lines.append(f"| [`{scenario.name}`](scenarios/{scenario.name}.yaml) | {scenario.title} | {cases} |")

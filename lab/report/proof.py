@@ -4,20 +4,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lab.prove.matrix import Answer, Cell, Proof, counted
+from lab.i18n import _, later
+from lab.prove.matrix import Answer, Cell, Proof, summary
 from lab.prove.mutations import MUTATIONS
-from lab.report import clip
+from lab.report import clip, word
 from lab.report.console import Screen
 
 SIGNS = {
     Answer.NOTICED: "+",
-    Answer.SURVIVED: "SURVIVED",
-    Answer.UNCLEAR: "unclear",
+    Answer.SURVIVED: later("SURVIVED"),
+    Answer.UNCLEAR: later("unclear"),
     Answer.SAME: "=",
-    Answer.SKIPPED: "skipped",
+    Answer.SKIPPED: later("skipped"),
     Answer.NONE: ".",
 }
-LEGEND = "+ a check FAILs, as it must; = the sibling expects the same; . does not apply; itself -"
+LEGEND = later("+ a check FAILs, as it must; = the sibling expects the same; . does not apply; itself -")
 WIDEST = 32
 
 
@@ -29,24 +30,25 @@ def show(screen: Screen, proofs: Sequence[Proof]) -> None:
         width = min(max([4, *(len(row.case) for row in proof.rows)]), WIDEST)
         for row in proof.rows:
             if not row.siblings:
-                screen.say(f"{row.case}: {row.reason or row.outcome}", indent=2)
+                screen.say(f"{row.case}: {row.reason or word(row.outcome)}", indent=2)
                 continue
             told = (f"{name} {_sign(cell)}" for name, cell in row.mutations.items() if cell.answer is not Answer.NONE)
-            what = f"siblings {' '.join(map(_sign, row.siblings.values()))}; {', '.join(told) or 'no change applies'}"
+            signs, changes = " ".join(map(_sign, row.siblings.values())), ", ".join(told) or _("no change applies")
+            what = _("siblings {signs}; {changes}", signs=signs, changes=changes)
             screen.say(what, lead=f"{clip(row.case, width):{width}}  ", indent=2)
     screen.gap()
-    screen.say(LEGEND)
+    screen.say(_(LEGEND))
     for finding in (finding for proof in proofs for finding in proof.findings):
         screen.line(str(finding))
         for check in finding.checks:
             screen.line(check, indent=2)
     screen.gap()
-    screen.say("; ".join(f"{name}: {mutation.words}" for name, mutation in MUTATIONS.items()))
-    screen.say(counted(proofs), style="bold")
+    screen.say("; ".join(f"{name}: {_(mutation.words)}" for name, mutation in MUTATIONS.items()))
+    screen.say(summary(proofs), style="bold")
 
 
 def _sign(cell: Cell | None) -> str:
-    return "-" if cell is None else SIGNS[cell.answer]
+    return "-" if cell is None else _(SIGNS[cell.answer])
 
 
 def lines(proofs: Sequence[Proof]) -> str:
