@@ -72,7 +72,7 @@ def _python() -> Line:
 
 
 def _capabilities(found: Capabilities) -> Iterator[Line]:
-    yield Line(Level.OK, ", ".join(f"{name}: {version}" for name, version in sorted(found.versions.items())))
+    yield Line(Level.OK, ", ".join(f"{_(name)}: {version}" for name, version in sorted(found.versions.items())))
     yield Line(Level.OK, _("can do: {what}", what=", ".join(sorted(found.has))))
     for name, reason in sorted(found.lacks.items()):
         what = _("cannot do {what}: {reason}", what=name, reason=reason)

@@ -8,11 +8,11 @@ from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.checks.base import Outcome, Seen, Verdict, could_not_tell
 from lab.history import History, Note
-from lab.i18n import _
+from lab.i18n import _, later
 from lab.model import Model
 from lab.plan import Plan, PlannedStep
 
-VERSIONS = ("lab", "engine", "kernel", "image")
+VERSIONS = (later("lab"), later("engine"), later("kernel"), later("image"))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from lab.align import Distance, Pair, align
 from lab.checks.base import Aligned
 from lab.i18n import _
-from lab.patterns import ANY_RUN
+from lab.patterns import ANY_RUN, NONE
 
 SHOWN_ITEMS = 24
 SHOWN_ROWS = 60
@@ -73,4 +73,4 @@ def said(expected: str | Mapping[str, int | str]) -> str:
 def listed(texts: Sequence[str]) -> str:
     """The first of them with commas, and how many more there are; `none` where there is none."""
     more = ", ... " + _("and {count:,} more", count=len(texts) - SHOWN_ITEMS) if len(texts) > SHOWN_ITEMS else ""
-    return ", ".join(texts[:SHOWN_ITEMS]) + more or _("none")
+    return ", ".join(texts[:SHOWN_ITEMS]) + more or NONE
