@@ -1,0 +1,52 @@
+"""A case as a learner reads it in Russian: on a terminal, as the fake engine runs it, and a saved one as a page."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from page_outline import Page
+
+import lab
+from lab.flow import Job, open_session, run_jobs
+from lab.i18n import speak
+from lab.library import find
+from lab.plan import case_of
+from lab.report.console import make_console
+from lab.report.html import document
+from lab.report.saved import told
+from lab.report.terminal import Terminal
+from lab.scenario import load
+
+RUN = "20261123-081640-3f9a1c07"
+SAVED = Path(__file__).parents[2] / "golden" / "histories" / "refused.firewall-icmp"
+
+
+@pytest.fixture(autouse=True)
+def russian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.chdir(Path(lab.__file__).parent.parent)
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path))
+    speak("ru")
+    yield
+    speak("en")
+
+
+class Patient(Terminal):
+    """Is not told what the lab is busy with: that is no matter of the case, but of who was faster."""
+
+    def progress(self, text: str) -> None: ...
+
+
+def test_on_a_terminal(golden: Callable[[str, str], None]) -> None:
+    file, scenario = io.StringIO(), load(find("refused"))
+    terminal = Patient(make_console(file, "never", 80), drawn=True)
+    with open_session("fake", False, 1.0) as session:
+        reports = run_jobs(session, [Job(scenario, case_of(scenario, "firewall-icmp"))], lambda: terminal, 1)
+    terminal.summary(reports, 1.5, Path("runs") / RUN)
+    golden("reports/refused.ru.txt", file.getvalue())
+
+
+def test_as_a_page(golden: Callable[[str, str], None]) -> None:
+    text = document(told([SAVED]), RUN)
+    assert '<html lang="ru">' in text and "Point at" not in text
+    golden("html/refused.ru.txt", Page(text).outline)
