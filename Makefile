@@ -53,7 +53,8 @@ clean: ## remove the virtual environment, caches and saved runs; nothing of Dock
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-goldens: schema ## write the golden files and the schema anew; read the difference before you commit it
+goldens: schema ## write the golden files, translations and the schema anew; read the difference before you commit it
+	@$(BIN)/python -m tests.translations
 	@$(BIN)/pytest --update-goldens -m "not browser and not docker and not namespaces and not soak"
 
 schema: ready

@@ -32,7 +32,7 @@ def main() -> NoReturn:
     sys.setswitchinterval(SWITCH_SECONDS)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # there are none; to look for them takes 15 ms
     try:
-        speak(preferred(os.environ))
+        speak(preferred(os.environ, sys.stdout.encoding if sys.stdout else "utf-8"))
         code = cli.lab.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()

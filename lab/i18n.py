@@ -23,20 +23,23 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "ru")
 FOLDER = Path(__file__).parent / "locale"
 VARIABLE = "LAB_LANG"
+_LETTERS = {"ru": "ж"}
 _ENVIRONMENT = (VARIABLE, "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 _language = "en"
 _words: "NullTranslations | None" = None  # English needs none, and waits for no import
 
 
-def preferred(environment: Mapping[str, str]) -> str:
-    """The language that the environment asks for, where the lab speaks it; else English. The first variable that is
-    set decides, as for gettext."""
-    for name in _ENVIRONMENT:
-        if asked := environment.get(name):
-            code = re.match("[A-Za-z]*", asked)
-            return code[0].lower() if code and code[0].lower() in LANGUAGES else "en"
-    return "en"
+def preferred(environment: Mapping[str, str], encoding: str = "utf-8") -> str:
+    """The language that the environment asks for, where the lab speaks it and the encoding has its letters; else
+    English. The first variable that is set decides, as for gettext."""
+    asked = next((found for name in _ENVIRONMENT if (found := environment.get(name))), "")
+    code = re.split("[^A-Za-z]", asked, maxsplit=1)[0].lower()
+    try:
+        _LETTERS.get(code, "").encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return "en"
+    return code if code in LANGUAGES else "en"
 
 
 def speak(language: str) -> None:

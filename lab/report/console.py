@@ -76,7 +76,7 @@ class Screen:
 
     def say(self, text: str, *, indent: int = 0, lead: str = "", style: str = "", lead_style: str = "") -> None:
         """Text on as many lines as it needs, all to the right of `lead`, which has the text's style or its own."""
-        edge = " " * indent + lead
+        edge = " " * indent + self.fit(lead)
         for line in _wrapped(self.fit(" ".join(text.split())), self.width - cell_len(edge)):
             self._print(Text(edge, lead_style or style).append(line, style))
             edge = " " * cell_len(edge)

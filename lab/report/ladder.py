@@ -67,7 +67,7 @@ class _Ladder:
     def lines(self) -> Iterator[Text]:
         """Heads, events and steps."""
         if not self.hosts:
-            yield Text(_("nothing was seen"))
+            yield Text(self.screen.fit(_("nothing was seen")))
             return
         wide = self.room >= NARROWEST or len(self.hosts) == 1
         if wide:

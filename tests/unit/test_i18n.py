@@ -59,6 +59,13 @@ def test_the_environment_asks_for_a_language(environment: dict[str, str], expect
     assert preferred(environment) == expected
 
 
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", "ru"), ("koi8-r", "ru"), ("cp1251", "ru"), ("ascii", "en"), ("?", "en")]
+)
+def test_who_cannot_write_a_language_is_spared_it(encoding: str, expected: str) -> None:
+    assert preferred({"LANG": "ru_RU"}, encoding) == expected
+
+
 def test_a_language_that_is_not_spoken_is_told() -> None:
     with pytest.raises(UsageError, match=r"expected a language \(en, ru\), observed 'rus'; did you mean 'ru'\?"):
         speak("rus")

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from page_outline import Page
@@ -37,13 +38,25 @@ class Patient(Terminal):
     def progress(self, text: str) -> None: ...
 
 
-def test_on_a_terminal(golden: Callable[[str, str], None]) -> None:
-    file, scenario = io.StringIO(), load(find("refused"))
+def run(file: IO[str]) -> None:
+    scenario = load(find("refused"))
     terminal = Patient(make_console(file, "never", 80), drawn=True)
     with open_session("fake", False, 1.0) as session:
         reports = run_jobs(session, [Job(scenario, case_of(scenario, "firewall-icmp"))], lambda: terminal, 1)
     terminal.summary(reports, 1.5, Path("runs") / RUN)
+
+
+def test_on_a_terminal(golden: Callable[[str, str], None]) -> None:
+    file = io.StringIO()
+    run(file)
     golden("reports/refused.ru.txt", file.getvalue())
+
+
+def test_letters_that_an_encoding_lacks_are_no_failure() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), "ascii")
+    run(file)
+    file.seek(0)
+    assert "connect: refused, ????????: refused ?? 1.02 s: ICMP" in " ".join(file.read().split())
 
 
 def test_as_a_page(golden: Callable[[str, str], None]) -> None:
