@@ -52,7 +52,7 @@ class Endpoint:
         self.eof = self.orphan = self.tried = self.deaf = False
         self.send_size = self.receive_size = BUFFER
         self.syn_retries: int | None = None
-        self._bound = self._fin = self._patient = False
+        self.bound = self._fin = self._patient = False
         self._soft = self._retries = 0
         self._unacked: deque[Segment] = deque()
         self._outbox = bytearray()
@@ -78,14 +78,14 @@ class Endpoint:
         """Take an address and port."""
         if self.local:
             raise failure(errno.EINVAL)
-        if not address.is_unspecified and not self.host.owns(address):
+        if not (address.is_unspecified or self.host.may_bind(address)):
             raise failure(errno.EADDRNOTAVAIL)
         if 0 < port < int(self.host.sysctls.get("net.ipv4.ip_unprivileged_port_start", 0)):
             raise failure(errno.EACCES)
         if port and self.stack.taken(self, address, port):
             raise failure(errno.EADDRINUSE)
-        self.local = address, port or self.stack.free_port(odd=True)
-        self._bound = True
+        self.local = address, port or self.stack.port_to_bind()
+        self.bound = True
         self._enter()
 
     def listen(self, backlog: int) -> None:
@@ -107,7 +107,7 @@ class Endpoint:
             raise failure(errno.ENETUNREACH)
         if self.local and not self.local[0].is_unspecified:
             source = self.local[0]
-        self.local = source, self.local[1] if self.local else self.stack.free_port(odd=False)
+        self.local = source, self.local[1] if self.local else self.stack.port_towards(source, (address, port))
         self.remote = address, port
         self._enter()
         self.state, self.tried, self._began = "SYN-SENT", True, self.world.now
@@ -125,7 +125,7 @@ class Endpoint:
             return
         child = Endpoint(self.stack, self.version, self.uid)
         child.parent, child.state, child.reuse, child.v6only = self, "SYN-RECV", self.reuse, self.v6only
-        child.send_size, child.receive_size = self.send_size, self.receive_size
+        child.bound, child.send_size, child.receive_size = True, self.send_size, self.receive_size
         child.local, child.remote = (packet.destination, it.dport), (packet.source, it.sport)
         child._next, child._expected, child._window = self.stack.new_sequence(), it.end, it.window
         child._enter()
@@ -280,7 +280,7 @@ class Endpoint:
         self.stack.count("TcpAttemptFails")
         self._leave()
         self.remote = None
-        if not self._bound:
+        if not self.bound:
             self.local = None
         else:
             self._enter()

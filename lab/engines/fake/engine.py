@@ -22,6 +22,8 @@ from lab.remote import Remote
 SYSCTLS = (
     "net.core.somaxconn",
     "net.ipv4.ip_forward",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_nonlocal_bind",
     "net.ipv4.ip_unprivileged_port_start",
     "net.ipv4.tcp_retries2",
     "net.ipv4.tcp_syn_linear_timeouts",

@@ -91,7 +91,9 @@ class Host:
         self.name = name
         self.world = world
         self.sysctls = {"net.ipv4.ip_forward": "0", "net.ipv4.tcp_syn_retries": "6", "net.core.somaxconn": "4096"}
-        self.sysctls |= {"net.ipv4.tcp_syn_linear_timeouts": "4", "net.ipv4.tcp_retries2": "15"} | dict(sysctls)
+        self.sysctls |= {"net.ipv4.tcp_syn_linear_timeouts": "4", "net.ipv4.tcp_retries2": "15"}
+        self.sysctls |= {"net.ipv4.ip_local_port_range": "32768 60999", "net.ipv4.ip_nonlocal_bind": "0"}
+        self.sysctls |= sysctls
         loopback = Device(self, 1, "lo", "lo", addresses=tuple(LOOPBACK_ADDRESSES.values()))
         self.devices = [loopback]
         self.routes: list[tuple[IPv4Network | IPv6Network, Address]] = []
@@ -119,6 +121,10 @@ class Host:
         if address.version == 4 and address.is_loopback:
             return True
         return any(address in device.addresses for device in self.devices)
+
+    def may_bind(self, address: Address) -> bool:
+        """Whether a socket may have this address for its own."""
+        return self.owns(address) or (address.version == 4 and self.sysctl("net.ipv4.ip_nonlocal_bind") == 1)
 
     def route(self, destination: Address) -> tuple[Device, Address] | None:
         """The device and the next hop; the longest prefix wins."""

@@ -5,10 +5,10 @@ An endpoint's own life is for `endpoint`; waiting is for `sockets`.
 
 import errno
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from lab.engines.fake.endpoint import Endpoint, Key
+from lab.engines.fake.endpoint import Endpoint, Key, failure
 from lab.engines.fake.wire import ACK, RST, SYN, Address, Packet, Segment
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Stack:
         self.host = host
         self.endpoints: list[Endpoint] = []
         self._sequence, self._numbers = itertools.count(1_000_000, 1_000_000), itertools.count(1)
-        self._odd = itertools.cycle(range(32769, 61000, 2))
-        self._even = itertools.cycle(range(32768, 61000, 2))
+        self._chosen = {True: 0, False: 0}  # how many odd and even ports were
 
     def new_sequence(self) -> int:
         """An initial sequence number."""
@@ -65,11 +64,27 @@ class Stack:
         """A counter grows."""
         self.host.counters[name] += 1
 
-    def free_port(self, odd: bool) -> int:
-        """An ephemeral port: odd for bind, even for connect, as Linux gives them."""
-        taken = {endpoint.local[1] for endpoint in self.endpoints if endpoint.local}
-        ports: Iterator[int] = self._odd if odd else self._even
-        return next(port for port in itertools.islice(ports, 14116) if port not in taken)
+    def port_to_bind(self) -> int:
+        """A port for who does not name one, which no socket has: an odd one, if there is any."""
+        taken = {it.local[1] for it in self.endpoints if it.local}
+        return self._free_port(odd=True, taken=taken, otherwise=errno.EADDRINUSE)
+
+    def port_towards(self, source: Address, remote: tuple[Address, int]) -> int:
+        """A port to connect from, which no socket was bound to, and from which no connection goes there: an even one,
+        if there is any."""
+        ends = ((it, it.local) for it in self.endpoints if it.local)
+        taken = {local[1] for it, local in ends if it.bound or (local[0], it.remote) == (source, remote)}
+        return self._free_port(odd=False, taken=taken, otherwise=errno.EADDRNOTAVAIL)
+
+    def _free_port(self, odd: bool, taken: Collection[int], otherwise: int) -> int:
+        first, last = map(int, self.host.sysctls["net.ipv4.ip_local_port_range"].split())
+        liked, others = ([port for port in range(first, last + 1) if port % 2 == it] for it in (odd, not odd))
+        at = self._chosen[odd] % max(1, len(liked))
+        self._chosen[odd] += 1
+        free = (port for port in (*liked[at:], *liked[:at], *others) if port not in taken)
+        if (port := next(free, None)) is None:
+            raise failure(otherwise)
+        return port
 
     def receive(self, packet: Packet) -> None:
         """A packet for this host: to its connection, to a listener, or answered with RST."""
