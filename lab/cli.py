@@ -16,9 +16,9 @@ from lab.options import CASE, ENGINE, FILE, JOBS, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
     from lab.engines.base import Engine
+    from lab.counting import Counter
     from lab.flow import Audience, Job
     from lab.judge import Report
-    from lab.prove.witness import Counter
     from lab.report.terminal import Terminal
 
 
@@ -346,7 +346,7 @@ def _terminal(as_json: bool, pace: bool = False, drawn: bool = False) -> "Termin
 
 def _counter(terminal: "Terminal", total: int) -> "Counter":
     """Who is told of many runs of a case: how far they are, and no more."""
-    from lab.prove.witness import Counter
+    from lab.counting import Counter
 
     return Counter(terminal.screen.progress, total)
 

@@ -20,7 +20,7 @@ from lab.i18n import _
 from lab.judge import Report, StepReport, judge, skipped
 from lab.plan import Plan, PlannedStep, make_plan, sizes
 from lab.remote import Remote
-from lab.runner import run
+from lab.runner import Enough, never, run
 from lab.runs import Run, load_case, load_plan, new_run, skip_reason
 from lab.scenario import Case, Scenario
 from lab.slots import Slot, Slots
@@ -45,11 +45,13 @@ def _unchanged(plan: Plan) -> Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """One case to be run once, as it is planned, or with that plan changed."""
+    """One case to be run once, as it is planned, or with that plan changed; to its end, or to the step that is
+    `enough`."""
 
     scenario: Scenario
     case: Case
     change: Callable[[Plan], Plan] = _unchanged
+    enough: Enough = never
 
 
 @dataclass
@@ -105,7 +107,7 @@ def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
             _refuse_what_is_missing(plan, session.capabilities)
             with engine.deploy(plan, session.saved.id, turn.progress) as deployment, _watched(session, deployment):
                 _refuse_links_that_cannot_be_impaired(plan, deployment)
-                history = run(plan, deployment, session.versions, turn, slot.waiting)
+                history = run(plan, deployment, session.versions, turn, slot.waiting, job.enough)
                 _refuse_what_is_unmodelled(history)
                 session.go_on()
                 folder = session.saved.save(plan, history)

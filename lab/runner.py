@@ -21,6 +21,7 @@ from lab.plan import Plan, PlannedStep
 from lab.remote import Remote
 
 Waiting = Callable[[], AbstractContextManager[object]]
+Enough = Callable[[StepReport], bool]
 
 SETTLE_SECONDS = 2.0
 POLL_SECONDS, SLOWEST_POLL_SECONDS = 0.002, 0.05
@@ -40,6 +41,11 @@ class Listener(Protocol):
     def step_ends(self, report: StepReport, history: History) -> None: ...
 
 
+def never(_: StepReport) -> bool:
+    """Nothing is enough: to the last step."""
+    return False
+
+
 class StepProblem(Exception):
     """A step could not be done; what follows it cannot be judged."""
 
@@ -50,10 +56,12 @@ def run(
     versions: Mapping[str, str],
     listener: Listener,
     waiting: Waiting = nullcontext,
+    enough: Enough = never,
 ) -> History:
-    """Every step in order, to the last one or to the first that could not be done: its problem is noted. `waiting` is
-    entered for each step: what lasts there is a wait for the hosts, or for what settles on them."""
-    return _Run(plan, deployment, versions, waiting).whole(listener)
+    """Every step in order, to the last one, to the first that could not be done (its problem is noted), or to the first
+    that is `enough`. `waiting` is entered for each step: what lasts there is a wait for the hosts, or for what settles
+    on them."""
+    return _Run(plan, deployment, versions, waiting).whole(listener, enough)
 
 
 class _Run:
@@ -66,7 +74,7 @@ class _Run:
         for what, text in versions.items():
             self._note("", what, text=text)
 
-    def whole(self, listener: Listener) -> History:
+    def whole(self, listener: Listener, enough: Enough) -> History:
         counted = self._hosts_with("counters")
         for host in counted:
             self.agents[host].keep(self.agents[host].counters(-1))
@@ -74,8 +82,9 @@ class _Run:
             listener.step_begins(planned)
             done = self._step(planned)
             history = self.history()
-            listener.step_ends(judge_step(self.plan, history, planned), history)
-            if not done:
+            report = judge_step(self.plan, history, planned)
+            listener.step_ends(report, history)
+            if not done or enough(report):
                 break
         self._end_programs()
         self._take_the_rest()

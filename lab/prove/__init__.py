@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab.checks.base import Outcome
+from lab.counting import Counter
 from lab.flow import Job, Session, run_jobs
 from lab.i18n import _, later
-from lab.judge import Judgement, Report, judge
+from lab.judge import Judgement, Report, StepReport, judge
 from lab.mistakes import place
 from lab.plan import Plan
 from lab.prove.cross import sibling_cell
 from lab.prove.matrix import Answer, Cell, Finding, Proof, Row, worst
 from lab.prove.mutations import MUTATIONS, Mutant
-from lab.prove.witness import Counter, Done, Witness
+from lab.prove.witness import Done, Witness
 from lab.scenario import Scenario
 
 Progress = Callable[[str], None]
@@ -62,8 +63,8 @@ class Trial:
 
     @property
     def job(self) -> Job:
-        """The case, changed as the mutant says; its run has a name of its own."""
-        return replace(self.known.job, change=self._changed)
+        """The case, changed as the mutant says, up to the step whose check notices; its run has a name of its own."""
+        return replace(self.known.job, change=self._changed, enough=_fails)
 
     def _changed(self, plan: Plan) -> Plan:
         assert self.mutant.plan
@@ -89,6 +90,10 @@ def trials_of(known: Known) -> Iterator[Trial]:
     for name, mutation in MUTATIONS.items():
         for mutant in mutation.mutants(known.done.plan, known.done.history):
             yield Trial(known, name, mutant)
+
+
+def _fails(step: StepReport) -> bool:
+    return any(judgement.verdict.outcome is Outcome.FAIL for judgement in step.judgements)
 
 
 Tried = Mapping[tuple[str, str, str], Sequence[Cell]]
