@@ -15,8 +15,8 @@ from lab.i18n import _, counted
 from lab.options import CASE, ENGINE, FILE, JOBS, LANGUAGE, Speaking, is_number
 
 if TYPE_CHECKING:
-    from lab.engines.base import Engine
     from lab.counting import Counter
+    from lab.engines.base import Engine
     from lab.flow import Audience, Job
     from lab.judge import Report
     from lab.report.terminal import Terminal
@@ -194,7 +194,8 @@ def report(name: str, html: Path) -> int:
 @ENGINE
 @JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a scenario.")
-def prove(names: tuple[str, ...], everything: bool, engine: str, jobs: int, as_json: bool) -> int:
+@click.option("--html", type=FILE, metavar="FILE", help="Write it as a page, too.")
+def prove(names: tuple[str, ...], everything: bool, engine: str, jobs: int, as_json: bool, html: Path | None) -> int:
     """Prove that checks can fail: against the runs of sibling cases, and in worlds that were changed."""
     from lab import prove as proving
     from lab.engines import open_engine
@@ -210,6 +211,10 @@ def prove(names: tuple[str, ...], everything: bool, engine: str, jobs: int, as_j
         click.echo(proof.lines(proofs), nl=False)
     else:
         proof.show(screen, proofs)
+    if html:
+        from lab.report.html import proof as page
+
+        _write_text(html, page(proofs))
     return exit_code(proofs)
 
 

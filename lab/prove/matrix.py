@@ -6,20 +6,28 @@ from enum import StrEnum
 
 from lab.checks.base import Outcome
 from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED
-from lab.i18n import _, counted
+from lab.i18n import _, counted, later
 
 
 class Answer(StrEnum):
-    """What came of holding a case against something: NOTICED: a check FAILed, as it must. SURVIVED: the checks pass all
-    the same. UNCLEAR: none FAILed, and one could not tell. SAME: the sibling expects the same. NONE: the mutation does
-    not apply. SKIPPED: the engine cannot do it."""
+    """What came of holding a case against something; MEANINGS tells them apart. The worst comes first."""
 
-    UNCLEAR = "unclear"
-    SURVIVED = "survived"
-    SKIPPED = "skipped"
-    NOTICED = "noticed"
-    SAME = "same"
-    NONE = "none"
+    UNCLEAR = later("unclear")
+    SURVIVED = later("survived")
+    SKIPPED = later("skipped")
+    NOTICED = later("noticed")
+    SAME = later("same")
+    NONE = later("not applicable")
+
+
+MEANINGS = {
+    Answer.NOTICED: later("a check FAILs, as it must (of the empty capture, that it could not tell is enough)"),
+    Answer.SURVIVED: later("the checks pass all the same"),
+    Answer.UNCLEAR: later("no check FAILs, and one could not tell"),
+    Answer.SAME: later("the sibling expects the same"),
+    Answer.NONE: later("the change would change nothing here"),
+    Answer.SKIPPED: later("the engine cannot do it"),
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,12 @@ def worst(answers: Iterable[Answer]) -> Answer:
     """The answer that counts, of many; NONE of none."""
     found = set(answers)
     return next((answer for answer in Answer if answer in found), Answer.NONE)
+
+
+def applied(proof: Proof) -> tuple[str, ...]:
+    """The mutations that apply to any case of the scenario."""
+    cells = (item for row in proof.rows for item in row.mutations.items())
+    return tuple(dict.fromkeys(name for name, cell in cells if cell.answer is not Answer.NONE))
 
 
 def summary(proofs: Iterable[Proof]) -> str:

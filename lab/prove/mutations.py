@@ -37,21 +37,22 @@ Mutants = Callable[[Plan, History], Iterable[Mutant]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A row of the table: `name` heads a column, `words` explain it."""
+    """A row of the table: `name` heads a column, `words` explain it, `where` says to what it applies."""
 
     name: str
     words: str
+    where: str
     mutants: Mutants
 
 
 MUTATIONS: dict[str, Mutation] = {}
 
 
-def mutation(name: str, words: str) -> Callable[[Mutants], Mutants]:
+def mutation(name: str, words: str, where: str) -> Callable[[Mutants], Mutants]:
     """Enter a function under its name."""
 
     def enter(mutants: Mutants) -> Mutants:
-        MUTATIONS[name] = Mutation(name, words, mutants)
+        MUTATIONS[name] = Mutation(name, words, where, mutants)
         return mutants
 
     return enter
@@ -69,13 +70,18 @@ def _left_out(action: str, thing: str) -> Mutants:
     return mutants
 
 
-mutation("rule", later("a firewall rule left out"))(_left_out("firewall", later("the firewall rule")))
-mutation("impair", later("an impairment left out"))(_left_out("impair", later("the impairment")))
-mutation("sysctl", later("a kernel setting left as it was"))(_left_out("sysctl", later("the kernel setting")))
-mutation("link", later("a link left as it was"))(_left_out("link", later("the link's change")))
+EACH = later("each, by itself")
+mutation("rule", later("a firewall rule left out"), EACH)(_left_out("firewall", later("the firewall rule")))
+mutation("impair", later("an impairment left out"), EACH)(_left_out("impair", later("the impairment")))
+mutation("sysctl", later("a kernel setting left as it was"), EACH)(_left_out("sysctl", later("the kernel setting")))
+mutation("link", later("a link left as it was"), EACH)(_left_out("link", later("the link's change")))
 
 
-@mutation("bind", later("another bind address: any instead of loopback, loopback instead of any other"))
+@mutation(
+    "bind",
+    later("another bind address: any instead of loopback, loopback instead of any other"),
+    later("where a bind succeeded"),
+)
 def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only a bind that succeeded gave a socket its address; a program is changed where its words name it."""
     for planned in plan.steps:
@@ -87,7 +93,7 @@ def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
                 yield Mutant(planned.marks[""], words, _with(planned.number, change))
 
 
-@mutation("backlog", later("a backlog of twice the size"))
+@mutation("backlog", later("a backlog of twice the size"), later("where a listener's queue was full"))
 def _backlog_doubled(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only a limit that the kernel took as it was asked for, and that was reached, keeps anybody out."""
     for planned in plan.steps:
@@ -97,7 +103,7 @@ def _backlog_doubled(plan: Plan, history: History) -> Iterator[Mutant]:
             yield Mutant(planned.marks[""], words, _with(planned.number, _relistened))
 
 
-@mutation("server", later("the server not started"))
+@mutation("server", later("the server not started"), later("what listens, or is left running and bound"))
 def _no_server(plan: Plan, history: History) -> Iterator[Mutant]:
     """What listens, or is a program that stays and was bound (UDP knows no listen)."""
     for planned in plan.steps:
@@ -107,7 +113,7 @@ def _no_server(plan: Plan, history: History) -> Iterator[Mutant]:
             yield Mutant(planned.marks[""], words, _without(planned.number))
 
 
-@mutation("host", later("a host cut off: its links down from the beginning"))
+@mutation("host", later("a host cut off: its links down from the beginning"), later("who sent a packet"))
 def _cut_off(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only who sent anything, if only an answer to ARP, is missed."""
     for host in plan.hosts:
@@ -115,7 +121,7 @@ def _cut_off(plan: Plan, history: History) -> Iterator[Mutant]:
             yield Mutant(plan.steps[0].marks[""], _("{host} was cut off", host=host.name), _isolated(host.name))
 
 
-@mutation("capture", later("an empty capture"))
+@mutation("capture", later("an empty capture"), later("where a packet was seen"))
 def _nothing_captured(plan: Plan, history: History) -> Iterator[Mutant]:
     """The taps were awake and saw nothing, where something was to be seen."""
     if any(not is_noise(packet) for packet in history.all(Packet)):

@@ -22,6 +22,9 @@ from markupsafe import Markup
 from lab.checks.base import Outcome
 from lab.diff import Comparison, summary
 from lab.i18n import _, counted, language
+from lab.prove.matrix import MEANINGS, Answer, Proof, applied
+from lab.prove.matrix import summary as summary_of_proofs
+from lab.prove.mutations import MUTATIONS
 from lab.report import clean, clip, compare, duration, topology, word
 from lab.report.fields import COLUMNS, cells
 from lab.report.page import CasePage, case_page
@@ -30,6 +33,17 @@ from lab.report.svg import milliseconds
 
 SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
 MARKS = {"same": "", "perhaps": "~", "changed": "≠", "left": "-", "right": "+"}
+SIGNS = {
+    Answer.NOTICED: "✓",
+    Answer.SURVIVED: "✗",
+    Answer.UNCLEAR: "!",
+    Answer.SAME: "=",
+    Answer.NONE: "·",
+    Answer.SKIPPED: "-",
+}
+TONES = {Answer.NOTICED: "pass", Answer.SURVIVED: "fail", Answer.UNCLEAR: "error"} | dict.fromkeys(
+    (Answer.SAME, Answer.NONE, Answer.SKIPPED), "quiet"
+)
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS, FEWEST_ROWS, ALL_ROWS = 400, 80, 2000
 
@@ -64,6 +78,20 @@ def difference(comparisons: Sequence[Comparison], left: str, right: str) -> str:
     """The page of two runs or cases, side by side; `left` and `right` say what is compared."""
     return _rendered(
         "difference.html", comparisons=comparisons, left=left, right=right, summary=summary(comparisons), marks=MARKS
+    )
+
+
+def proof(proofs: Sequence[Proof]) -> str:
+    """The page of a proof: what no check noticed, and each scenario's matrix."""
+    return _rendered(
+        "proof.html",
+        proofs=proofs,
+        summary=summary_of_proofs(proofs),
+        signs=SIGNS,
+        tones=TONES,
+        meanings=MEANINGS,
+        mutations=MUTATIONS,
+        columns=applied,
     )
 
 

@@ -43,7 +43,7 @@ def show(screen: Screen, proofs: Sequence[Proof]) -> None:
         for check in finding.checks:
             screen.line(check, indent=2)
     screen.gap()
-    screen.say("; ".join(f"{name}: {_(mutation.words)}" for name, mutation in MUTATIONS.items()))
+    screen.say("; ".join(f"{name}: {_(mutation.words)} ({_(mutation.where)})" for name, mutation in MUTATIONS.items()))
     screen.say(summary(proofs), style="bold")
 
 
