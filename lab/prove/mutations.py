@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lab.calls import parse_call, tree_of
-from lab.history import Call, History, Packet, SocketSeen, Tap
+from lab.history import Call, Fate, History, Packet, SocketSeen, Tap
 from lab.i18n import _, later
-from lab.model import Step
+from lab.model import Impairment, Step
 from lab.plan import Plan, PlannedStep
 from lab.wire import is_noise
 
+ON_THE_WIRE = frozenset({"connect", "interface", "packets", "ttl"})
+UNMET = frozenset(
+    {"bind", "close", "setsockopt", "getsockopt", "settimeout", "gettimeout", "setblocking", "getsockname", "fileno"}
+)
 ANY, LOOPBACK = ("", "0.0.0.0", "::"), ("127.", "::1")
 
 
@@ -72,7 +76,6 @@ def _left_out(action: str, thing: str) -> Mutants:
 
 EACH = later("each, by itself")
 mutation("rule", later("a firewall rule left out"), EACH)(_left_out("firewall", later("the firewall rule")))
-mutation("impair", later("an impairment left out"), EACH)(_left_out("impair", later("the impairment")))
 mutation("sysctl", later("a kernel setting left as it was"), EACH)(_left_out("sysctl", later("the kernel setting")))
 mutation("link", later("a link left as it was"), EACH)(_left_out("link", later("the link's change")))
 
@@ -83,9 +86,11 @@ mutation("link", later("a link left as it was"), EACH)(_left_out("link", later("
     later("where a bind succeeded"),
 )
 def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
-    """Only a bind that succeeded gave a socket its address; a program is changed where its words name it."""
+    """Only a bind that succeeded gave a socket its address, and nobody meets one that does nothing more; a program is
+    changed where its words name the address."""
     for planned in plan.steps:
-        for local in dict.fromkeys(call.local[0] for call in _succeeded(history, planned, "bind") if call.local):
+        binds = [call for call in _succeeded(history, planned, "bind") if _is_used(history, call)]
+        for local in dict.fromkeys(call.local[0] for call in binds if call.local):
             if (places := _naming(planned.step, local)) or planned.step.call:
                 other = _other(local) or _("any address")
                 words = _("{address} was not bound, but {other}", address=local, other=other)
@@ -121,10 +126,11 @@ def _cut_off(plan: Plan, history: History) -> Iterator[Mutant]:
             yield Mutant(plan.steps[0].marks[""], _("{host} was cut off", host=host.name), _isolated(host.name))
 
 
-@mutation("capture", later("an empty capture"), later("where a packet was seen"))
+@mutation("capture", later("an empty capture"), later("where a check looks at packets, and some were seen"))
 def _nothing_captured(plan: Plan, history: History) -> Iterator[Mutant]:
-    """The taps were awake and saw nothing, where something was to be seen."""
-    if any(not is_noise(packet) for packet in history.all(Packet)):
+    """The taps were awake and saw nothing, where something was to be seen; who looks elsewhere cannot miss it."""
+    asked = {name for planned in plan.steps for one in planned.step.expect for name in one.checks()}
+    if asked & ON_THE_WIRE and any(not is_noise(packet) for packet in history.all(Packet)):
         yield Mutant(plan.steps[0].marks[""], _("the capture was empty"), history=_uncaptured)
 
 
@@ -132,6 +138,22 @@ def _succeeded(history: History, planned: PlannedStep, function: str) -> Iterato
     for call in history.all(Call, planned.step.host):
         if call.step == planned.number and call.function == function and call.error is None:
             yield call
+
+
+def _is_used(history: History, bind: Call) -> bool:
+    """Whether the socket did anything after its bind by which others could meet it."""
+    later = (call for call in history.all(Call, bind.host) if call.caller == bind.caller and call.time > bind.time)
+    return any(call.function not in UNMET for call in later)
+
+
+def _suffered(history: History, planned: PlannedStep, impair: Impairment) -> bool:
+    """Whether the link did anything to a packet since."""
+    window = history.window(planned.number)
+    return any(
+        fate.effects and window is not None and fate.time >= window[0]
+        for fate in history.all(Fate, planned.step.host)
+        if fate.packet.interface == impair.network and fate.packet.outgoing == (impair.direction == "out")
+    )
 
 
 def _is_sent(packet: Packet) -> bool:
@@ -222,6 +244,10 @@ def _rebound(step: Step, places: Collection[int], address: str) -> Step:
         return step.model_copy(update={"call": _recalled(step.call, put)})
     words = (address if place in places else word for place, word in enumerate(step.start or step.run or ()))
     return step.model_copy(update={step.action: tuple(words)})
+
+
+def _impaired(step: Step, good: Impairment) -> Step:
+    return step.model_copy(update={"impair": good})
 
 
 def _backlog(step: Step) -> int | None:
