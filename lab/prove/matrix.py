@@ -97,15 +97,16 @@ def worst(answers: Iterable[Answer]) -> Answer:
 
 def applied(proof: Proof) -> tuple[str, ...]:
     """The mutations that apply to any case of the scenario."""
-    cells = (item for row in proof.rows for item in row.mutations.items())
-    return tuple(dict.fromkeys(name for name, cell in cells if cell.answer is not Answer.NONE))
+    names = dict.fromkeys(name for row in proof.rows for name in row.mutations)
+    answers = {name: {row.mutations[name].answer for row in proof.rows if row.mutations} for name in names}
+    return tuple(name for name in names if answers[name] != {Answer.NONE})
 
 
 def summary(proofs: Iterable[Proof]) -> str:
     """`3 scenarios, 12 cases, 57 changes and siblings: 55 noticed, 2 survived`."""
     rows = [row for proof in proofs for row in proof.rows]
     cells = [cell for row in rows for cell in (*row.siblings.values(), *row.mutations.values()) if cell]
-    tried = [cell for cell in cells if cell.answer not in (Answer.NONE, Answer.SAME)]
+    tried = [cell for cell in cells if cell.answer not in (Answer.NONE, Answer.SAME, Answer.SKIPPED)]
     survivors = sum(found.answer is Answer.SURVIVED for row in rows for found in row.all_findings)
     unclear = sum(found.answer is Answer.UNCLEAR for row in rows for found in row.all_findings)
     parts = [counted("{count} survivor", "{count} survivors", survivors) if survivors else _("no survivors")]
