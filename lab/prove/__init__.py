@@ -17,7 +17,7 @@ from lab.flow import Job, Session, run_jobs
 from lab.i18n import _, later
 from lab.judge import Judgement, Report, StepReport, judge
 from lab.mistakes import place
-from lab.plan import Plan
+from lab.plan import Plan, PlannedStep
 from lab.prove.cross import sibling_cell
 from lab.prove.matrix import Answer, Cell, Finding, Proof, Row, worst
 from lab.prove.mutations import MUTATIONS, Mutant
@@ -28,6 +28,7 @@ Progress = Callable[[str], None]
 UNREFUTED = later(
     "expected a sibling whose run refutes what this case expects, observed none; give one another outcome"
 )
+PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,17 @@ class Trial:
 
     def _changed(self, plan: Plan) -> Plan:
         assert self.mutant.plan
-        return self.mutant.plan(plan).model_copy(update={"case": f"{plan.case}.{self.mutation}"})
+        changed = self.mutant.plan(plan)
+        steps = tuple(map(self._hurried, changed.steps))
+        return changed.model_copy(update={"case": f"{plan.case}.{self.mutation}", "steps": steps})
+
+    def _hurried(self, planned: PlannedStep) -> PlannedStep:
+        """What a program does after its start is not waited for much longer than it took unchanged."""
+        window = self.known.done.history.window(planned.number)
+        if planned.step.action != "start" or window is None:
+            return planned
+        limit = PATIENCE * ((window[1] - window[0]) / 1e9 + 1)
+        return planned.model_copy(update={"timeout": min(planned.timeout, limit)})
 
 
 def prove(session: Session, scenarios: Iterable[Scenario], progress: Progress, side_by_side: int) -> tuple[Proof, ...]:

@@ -80,10 +80,26 @@ mutation("sysctl", later("a kernel setting left as it was"), EACH)(_left_out("sy
 mutation("link", later("a link left as it was"), EACH)(_left_out("link", later("the link's change")))
 
 
+@mutation("impair", later("an impairment that lets all packets pass as they are"), later("where any packet suffered"))
+def _harmless(plan: Plan, history: History) -> Iterator[Mutant]:
+    """The link is still watched, so that what is counted there can be wrong; one made good again stays as it was."""
+    for planned in plan.steps:
+        impair = planned.step.impair
+        if impair and impair.none:
+            yield Mutant(
+                planned.marks[""], _("the link stayed bad ({step})", step=planned.text), _without(planned.number)
+            )
+        elif impair and _suffered(history, planned, impair):
+            good = Impairment(network=impair.network, direction=impair.direction, of=impair.of, lose="0 %")
+            change = partial(_impaired, good=good)
+            words = _("all passed unharmed ({step})", step=planned.text)
+            yield Mutant(planned.marks[""], words, _with(planned.number, change))
+
+
 @mutation(
     "bind",
     later("another bind address: any instead of loopback, loopback instead of any other"),
-    later("where a bind succeeded"),
+    later("where a bound socket was used"),
 )
 def _bound_elsewhere(plan: Plan, history: History) -> Iterator[Mutant]:
     """Only a bind that succeeded gave a socket its address, and nobody meets one that does nothing more; a program is

@@ -10,10 +10,15 @@ import pytest
 from lab.checks.base import Outcome
 from lab.engines import open_engine
 from lab.flow import Session, open_session
+from lab.history import Call, Fate, History, Note, Observation, Packet
+from lab.model import PacketChoice
+from lab.plan import Plan, make_plan
 from lab.prove import prove
 from lab.prove.matrix import Answer, Proof, exit_code
+from lab.prove.mutations import MUTATIONS, Mutant
 from lab.report.console import Screen, make_console
 from lab.report.proof import lines, show
+from lab.runs import find, load_case
 from lab.scenario import scenario_of
 from lab.source import parse
 
@@ -83,3 +88,67 @@ def test_a_proof_is_shown_and_written(session: Session) -> None:
     assert "t.yaml:" in text.getvalue() and "\x1b" not in text.getvalue()
     (line,) = lines([proof]).splitlines()
     assert json.loads(line)["rows"][1]["mutations"]["rule"]["answer"] == "survived"
+
+
+def test_a_mutant_is_run_up_to_the_step_that_notices(session: Session) -> None:
+    proof_of(session, "{connect: accepted}", "{connect: refused}")
+    folder = next(one for one in find("latest") if one.name == "t.open.server")
+    plan, history = load_case(folder)
+    begun = [note.step for note in history.all(Note) if note.what == "step-begin"]
+    assert begun == [0, 1, 2] and len(plan.steps) > 3
+    whole = load_case(next(one for one in find("latest") if one.name == "t.open"))[1]
+    assert [note.step for note in whole.all(Note) if note.what == "step-begin"] == [0, 1, 2, 4, 5]
+
+
+LOSSY = """\
+title: T
+networks: {lan: {}}
+hosts: {server: {networks: [lan]}, client: {networks: [lan]}}
+steps:
+  - {host: server, impair: {network: lan, of: {port: 65432}, lose: "[LOST]"}}
+  - {host: server, call: s = socket()}
+  - {host: server, call: "s.bind(('', 65432))", expect: {raises: nothing}}
+"""
+
+
+def planned(text: str) -> Plan:
+    found = scenario_of(parse(text.encode(), "t.yaml"), Path("t.yaml"))
+    return make_plan(found, found.cases[0], ["10.9.0.0/29"])
+
+
+def mutants(name: str, plan: Plan, *seen: Observation) -> list[Mutant]:
+    return list(MUTATIONS[name].mutants(plan, History.of([Note("server", 1, "step-begin", 0), *STEP_0_ENDS, *seen])))
+
+
+STEP_0_ENDS = (Note("server", 2, "step-end", 0),)
+
+
+def fate(*effects: str, interface: str = "lan", outgoing: bool = False) -> Fate:
+    packet = Packet("server", 3, interface, outgoing, "udp", "10.9.0.3", "10.9.0.2", 40000, 65432)
+    return Fate("server", 3, 1, effects, packet)
+
+
+def test_an_impairment_is_left_out_where_packets_suffered() -> None:
+    plan = planned(LOSSY.replace('"[LOST]"', "every 3"))
+    (found,) = mutants("impair", plan, fate(), fate("lost"))
+    assert found.plan
+    changed = found.plan(plan).steps[0].step.impair
+    assert changed and changed.lose == "0 %" and changed.of == PacketChoice(port=65432)
+    for unharmed in (fate(), fate("lost", interface="lo"), fate("lost", outgoing=True)):
+        assert not mutants("impair", plan, unharmed)
+
+
+def test_a_bind_matters_where_the_socket_is_used() -> None:
+    plan = planned(LOSSY.replace('"[LOST]"', "every 3"))
+    bind = Call("server", 4, 2, "s", "bind", local=("0.0.0.0", 65432), ended=5)
+    assert not mutants("bind", plan, bind, Call("server", 6, 2, "s", "close", ended=7))
+    assert not mutants("bind", plan, bind, Call("server", 6, 2, "t", "listen", ended=7))
+    (found,) = mutants("bind", plan, bind, Call("server", 6, 2, "s", "listen", ended=7))
+    assert "0.0.0.0 was not bound, but 127.0.0.1" in found.words
+
+
+def test_a_capture_matters_where_a_check_looks_at_packets() -> None:
+    looking = planned(LOSSY.replace('"[LOST]"', "all").replace("raises: nothing", "interface: lan"))
+    packet = fate().packet
+    assert mutants("capture", looking, packet) and not mutants("capture", looking)
+    assert not mutants("capture", planned(LOSSY.replace('"[LOST]"', "all")), packet)
