@@ -28,7 +28,8 @@ class Attempt:
     """One try of `host` to connect to `remote`. `outcome` is one of model.OUTCOMES, "failed" (an errno of another kind:
     nothing could be tried, as EADDRNOTAVAIL), or "unknown" (caller and wire disagree or cannot tell). `why` says what
     decided it, or what is missing. `packets` are those of this try as `host`'s own tap saw them, ICMP about them
-    included. `ended` is None while it has not."""
+    included. `ended` is None while it has not. What comes after `over` (ns) is no part of it: where the caller gave up,
+    its kernel goes on."""
 
     host: str
     step: int
@@ -41,6 +42,7 @@ class Attempt:
     why: str
     started: int
     ended: int | None
+    over: int | None = None
 
 
 def attempts(history: History, step: int, until: int | None = None) -> tuple[Attempt, ...]:
@@ -85,7 +87,7 @@ def _by_ends(found: Iterable[Flow]) -> dict[Endpoint | None, list[Flow]]:
 
 def _of_one(attempt: Attempt, seen: Mapping[Endpoint | None, Sequence[Flow]]) -> Iterator[Packet]:
     for flow in seen.get(attempt.local, ()):
-        begun = [packet for packet in flow.packets if packet.time >= _earliest(attempt)]
+        begun = [packet for packet in _until(flow.packets, attempt.over) if packet.time >= _earliest(attempt)]
         if _is_of(attempt, begun):
             yield from begun
 
@@ -189,18 +191,20 @@ def _began(tried: Try, flow: Flow) -> bool:
 
 
 def _attempt(host: str, step: int, tried: Try, flow: Flow | None, outcome: tuple[str, str]) -> Attempt:
+    over = tried.latest + TOLERANCE if tried.saw == "timed-out" else None
     return Attempt(
         host=host,
         step=step,
         remote=tried.remote,
         local=flow.local if flow else tried.local,
         calls=tried.calls,
-        packets=flow.packets if flow else (),
+        packets=tuple(_until(flow.packets, over)) if flow else (),
         outcome=outcome[0],
         error=tried.error,
         why=outcome[1],
         started=tried.started,
         ended=tried.ended,
+        over=over,
     )
 
 

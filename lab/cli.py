@@ -70,6 +70,7 @@ def run(
     """Run scenarios, by their names or their files' paths."""
     opened, run_id, why = _prepared(engine)
     from lab.flow import open_session, run_jobs
+    from lab.report.stability import markdown, stability
 
     work = _jobs(names, everything, case, repeat)
     _say_engine(opened.name, why)
@@ -85,13 +86,12 @@ def run(
         reports = run_jobs(session, work, audience, 1 if pace else jobs)
         _terminal(as_json, pace, drawn).summary(reports, time.monotonic() - begun, session.saved.folder)
         _write(reports, session.saved.id, as_json, junit)
+        rows = stability(reports)
         if table:
-            from lab.report.stability import markdown, stability
-
-            _write_text(table, markdown(stability(reports)))
+            _write_text(table, markdown(rows))
         if html:
             _write_page(str(session.saved.folder), html)
-    return _exit_code(reports)
+    return _exit_code(reports) or (EXIT_FAILED if any(row.flakes for row in rows) else EXIT_PASSED)
 
 
 @lab.command("list")

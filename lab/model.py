@@ -105,7 +105,8 @@ Parameter = Annotated[str, Field(pattern=PARAMETER)]
 Sysctl = Annotated[str, Field(pattern=SYSCTL)]
 Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_extra=_pattern(patterns.DURATION))]
 Amount = Annotated[
-    int | Annotated[str, Field(json_schema_extra=_pattern(patterns.AMOUNT))], BeforeValidator(_checked(amount))
+    Annotated[int, Field(ge=0)] | Annotated[str, Field(json_schema_extra=_pattern(patterns.AMOUNT))],
+    BeforeValidator(_checked(amount)),
 ]
 PacketKind = Annotated[str, _form(patterns.packet), Field(json_schema_extra=_pattern(patterns.PACKET))]
 Packets = Annotated[str, _form(patterns.packets), Field(json_schema_extra=_ordered(patterns.PACKET))]

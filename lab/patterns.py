@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from lab.errors import did_you_mean
@@ -128,7 +129,7 @@ def seconds(text: str) -> float:
 
 def amount(value: int | str) -> Amount:
     """`3`, `">= 2"`, `"< 5"`, `"2..4"` as (least, most), both included."""
-    if type(value) is int:
+    if type(value) is int and value >= 0:
         return value, value
     form = rf"(>=|<=|>|<)? ?({_NUMBER})(?: ?\.\. ?({_NUMBER}))?"
     match = re.fullmatch(form, value) if isinstance(value, str) else None
@@ -218,6 +219,8 @@ def _in_order(text: str, meaning: Callable[[str], Part]) -> tuple[Part | None, .
     if text == NONE:
         return ()
     pieces = _pieces(text)
+    if any(pair == (ANY_RUN, ANY_RUN) for pair in pairwise(pieces)):
+        raise ValueError(f"expected something between two '...', observed {text!r}; one of them is enough")
     return tuple(None if piece == ANY_RUN else meaning(piece) for piece in pieces)
 
 

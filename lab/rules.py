@@ -14,6 +14,7 @@ from lab.decode.packets import DETAILS, NUMBERED
 from lab.errors import did_you_mean
 from lab.model import IMPAIRED_TABLE, TALKING_TOOLS, TOOLS, Expectation, Host, Step, firewall_rule
 from lab.source import Path_
+from lab.states import parting
 
 SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
 
@@ -191,6 +192,8 @@ class Rules:
         if name == "states" and isinstance(expected, str) and action not in CHECKS["connect"].actions:
             words = f"expected a chosen socket here, as in {{port: 80, passes: LISTEN}}, observed {expected!r}"
             self._tell(item, path, words)
+        if name == "states":
+            self._can_pass(item, path, expected)
         program = str((acted.run or acted.start or ("",))[0])
         if name == "calls" and program in SILENT_TOOLS and program not in self._programs:
             self._tell(item, path, f"expected calls of a program that talks; {program} only looks: nobody traces it")
@@ -201,6 +204,17 @@ class Rules:
             for key in expected.keys() - set(targets):
                 words = f"the call assigns no {key!r}" + did_you_mean(key, targets)
                 self._tell(item, path, words)
+
+    def _can_pass(self, item: Numbered, path: Path_, expected: str | Sequence[model.StatesExpectation] | None) -> None:
+        """A socket's life goes one way; what comes after `gone` is another socket's."""
+        chosen = () if isinstance(expected, str) else expected or ()
+        asked: list[tuple[Path_, str, str]] = [
+            ((index, "passes"), it.protocol, it.passes) for index, it in enumerate(chosen)
+        ]
+        for more, protocol, text in [((), "tcp", expected)] if isinstance(expected, str) else asked:
+            if pair := parting(patterns.states(text), protocol):
+                words = f"expected states in an order that {protocol} has, observed {pair[1]} after {pair[0]}"
+                self._tell(item, (*path, *more), f"{words}; no socket goes from there to there")
 
     def _is_interface(self, item: Numbered, path: Path_, name: str, host: str, *more: str) -> None:
         known = (*self._hosts[host].networks, *more)

@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from lab.engines.base import new_run_id
 from lab.errors import LabError, UsageError, did_you_mean
 from lab.history import History, dumps, loads
+from lab.library import outline
 from lab.pcapng import captures
 from lab.plan import Plan
 
@@ -116,8 +117,9 @@ def new_run(root: Path | None = None, run_id: str | None = None) -> Run:
 
 
 def find(name: str, root: Path | None = None) -> tuple[Path, ...]:
-    """The cases' folders of a run, in the order of their ends: `latest`, its id, the beginning of one, the name it was
-    given since, a path, or one case's path. UsageError says which runs there are."""
+    """The cases' folders of a run: `latest`, its id, the beginning of one, the name it was given since, a path, or one
+    case's path. Those of one scenario follow each other as in its file, if that is still there, else in the order of
+    their ends. UsageError says which runs there are."""
     root = root or default_root()
     folder = _find_folder(name, root)
     if (folder / PLAN).is_file():
@@ -127,7 +129,35 @@ def find(name: str, root: Path | None = None) -> tuple[Path, ...]:
         raise UsageError(f"{folder}: expected the folders of cases (each with {PLAN}), observed none")
     if damaged := sorted(case.name for case in saved if not (case / PLAN).is_file()):
         raise UsageError(f"{folder}: expected a {PLAN} in each case's folder, observed none in {', '.join(damaged)}")
-    return tuple(sorted(saved, key=_age))
+    return _in_order(sorted(saved, key=_age))
+
+
+def _in_order(folders: Sequence[Path]) -> tuple[Path, ...]:
+    named = {folder: _named(folder) for folder in folders}
+    files = list(dict.fromkeys(file for file, _ in named.values()))
+    places = {file: _places(file) for file in files}
+
+    def key(folder: Path) -> tuple[int, int]:
+        file, case = named[folder]
+        return files.index(file), places[file].get(case, 0)
+
+    return tuple(sorted(folders, key=key))
+
+
+def _named(folder: Path) -> tuple[str, str]:
+    """The scenario's file and the case; what is wrong with a plan is for whoever loads it."""
+    try:
+        plan = load_plan(folder)
+    except UsageError:
+        return "", ""
+    return plan.file, plan.case
+
+
+def _places(file: str) -> dict[str, int]:
+    """Those of the cases in a scenario's file; none where it cannot be read any more."""
+    with contextlib.suppress(LabError):
+        return {name: place for place, name in enumerate(outline(Path(file)).cases)}
+    return {}
 
 
 def only(folders: Sequence[Path], case: str | None) -> tuple[Path, ...]:

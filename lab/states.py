@@ -6,6 +6,7 @@ have been unseen. Which sockets are meant, and what that makes of an expectation
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lab.history import SocketRow, SocketSeen
 
@@ -96,6 +97,11 @@ def can_pass(begin: str, end: str, wanted: Sequence[str], protocol: str = "tcp")
                 reached.add(step)
                 frontier.append(step)
     return best
+
+
+def parting(wanted: Sequence[str], protocol: str = "tcp") -> tuple[str, str] | None:
+    """The first two states that no socket passes in this order; None where one can pass them all."""
+    return next((pair for pair in pairwise(wanted) if not can_pass(*pair, pair[1:], protocol)), None)
 
 
 def may_have_passed(life: Life, wanted: Sequence[str], complete: bool) -> bool:

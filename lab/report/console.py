@@ -104,6 +104,11 @@ class Screen:
         row.rstrip()
         self._print(row)
 
+    def folded(self, text: str, width: int, most: int) -> list[str]:
+        """A text for a cell of that width, on so many lines at most; the last one has all the rest."""
+        lines = list(_wrapped(self.fit(text), width))
+        return [*lines[: most - 1], *filter(None, [" ".join(lines[most - 1 :])])]
+
     def text(self, line: Text) -> None:
         """A line that was laid out by the caller, of what `fit` made harmless."""
         self._print(line)

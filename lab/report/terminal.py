@@ -26,6 +26,7 @@ SHAPES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.ERROR: "!", Outcome.
 ASCII_SHAPES = SHAPES | {Outcome.PASS: "+", Outcome.FAIL: "x"}
 STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "bold"}
 MOST_EVENTS = 250
+DECIDED_LINES = 3
 WIDEST_VERDICT = len("- SKIPPED")
 INDENT = 9  # of a failed check's rows, their marks included
 
@@ -201,12 +202,15 @@ class Terminal:
             if several:
                 self.screen.say(scenario, style="bold")
             for report in siblings:
+                first, *more = self.screen.folded(decided(report, siblings), what, DECIDED_LINES)
                 self.screen.cells(
                     (report.case or scenario, name, ""),
                     (self._shape(report.outcome), WIDEST_VERDICT, STYLES[report.outcome]),
-                    (decided(report, siblings), what, ""),
+                    (first, what, ""),
                     (duration(report.seconds), -time, ""),
                 )
+                for line in more:
+                    self.screen.cells(("", name, ""), ("", WIDEST_VERDICT, ""), (line, what, ""))
 
     def _stability(self, rows: Sequence[Stability]) -> None:
         """A row a case that was repeated."""

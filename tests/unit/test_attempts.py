@@ -207,6 +207,14 @@ def test_syns_sent_again_belong_and_a_new_connection_of_the_same_ports_does_not(
     assert (attempt.outcome, len(attempt.packets)) == ("timed-out", 2)
 
 
+def test_what_is_sent_again_after_the_caller_gave_up_is_no_part_of_it() -> None:
+    story = Story().call(1, error="TIMEOUT", ended=501).syn(1.1).syn(1.2, host="server")
+    story.syn(1001).syn(1001.1, host="server").syn(2001)
+    (attempt,) = attempts(story.history, 1)
+    assert (attempt.outcome, len(attempt.packets)) == ("timed-out", 1)
+    assert len(packets_of([attempt], story.history, "server")[0]) == 1
+
+
 def test_other_steps_and_hosts_have_their_own() -> None:
     story = Story().call(1).handshake(1.1).call(50, step=2, caller="d", error="ECONNREFUSED")
     story.syn(50.1, local=OTHER).rst(50.2, local=OTHER)

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from lab import cli
+from lab import cli, flow
 from lab.__main__ import main
 from lab.checks.base import Outcome
 from lab.errors import EngineError
@@ -84,6 +86,24 @@ def test_the_exit_code_says_how_it_went(names: str, code: int, run: Run) -> None
     observed, _, err = run("run", *names.split())
     assert observed == code
     assert bool(err) == (code == 2)
+
+
+def test_a_flake_is_no_success(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, outcomes = flow.run_jobs, iter([Outcome.PASS, Outcome.SKIPPED, Outcome.PASS])
+
+    def unsteady(*given: Any) -> list[Report]:
+        return [replace(report, outcome=next(outcomes)) for report in real(*given)]
+
+    monkeypatch.setattr(flow, "run_jobs", unsteady)
+    code, out, _ = run("run", "passes.yaml", "--repeat", "3", "--table", "table.md")
+    assert code == 1 and "2 PASS, 1 SKIPPED" in out
+    assert "| 2 PASS, 1 SKIPPED |" in (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_a_proof_as_a_page(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("prove", "mixed.yaml", "--html", "proof.html")
+    assert code == 3 and "mixed" in out
+    assert "b: expected a case that passes unchanged, observed FAIL" in (tmp_path / "proof.html").read_text("utf-8")
 
 
 def test_what_was_meant_is_guessed(run: Run) -> None:

@@ -98,6 +98,20 @@ def test_cases_are_found_in_the_order_of_their_ends(root: Path) -> None:
     assert list(find("latest", root)) == folders
 
 
+def test_cases_are_found_as_their_scenario_s_file_has_them_if_it_is_there(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "refused.yaml"
+    file.write_text("cases: {m: {}, z: {}, a: {}}")
+    with new_run(root) as run:
+        other = run.save(plan("other"), HISTORY)
+        folders = [
+            run.save(plan(case).model_copy(update={"file": str(file)}), HISTORY) for case in ("z", "a", "m", "z")
+        ]
+        for number, folder in enumerate([other, *folders]):
+            os.utime(folder / "plan.json", (number, number))
+    z, a, m, again = folders
+    assert list(find("latest", root)) == [other, m, z, again, a]
+
+
 def test_threads_never_share_a_folder(root: Path) -> None:
     with new_run(root) as run, ThreadPoolExecutor(8) as pool:
         folders = set(pool.map(lambda _: run.save(plan(), HISTORY), range(40)))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.history import SocketSeen
-from lab.states import BORN, GONE, TCP, Life, can_pass, lives, may_have_passed
+from lab.states import BORN, GONE, TCP, Life, can_pass, lives, may_have_passed, parting
 
 
 def seen(*states: str, **fields: int) -> tuple[Life, ...]:
@@ -86,3 +86,20 @@ def test_what_a_walk_passed_is_never_ruled_out(data: st.DataObject) -> None:
         ended = ["gone"] if read[-1] and walk[-1] == GONE else []
         (life,) = seen(*shown, *ended)
         assert may_have_passed(life, wanted, complete=read[-1])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "protocol", "parts"),
+    [
+        ("SYN-SENT ESTAB TIME-WAIT gone", "tcp", None),
+        ("LISTEN gone", "tcp", None),
+        ("ESTAB SYN-SENT", "tcp", ("ESTAB", "SYN-SENT")),
+        ("LISTEN ESTAB", "tcp", ("LISTEN", "ESTAB")),
+        ("ESTAB ESTAB", "tcp", ("ESTAB", "ESTAB")),
+        ("SYN-SENT gone LISTEN", "tcp", ("gone", "LISTEN")),
+        ("UNCONN ESTAB UNCONN", "udp", None),
+        ("UNCONN LISTEN", "udp", ("UNCONN", "LISTEN")),
+    ],
+)
+def test_an_order_that_no_socket_passes(wanted: str, protocol: str, parts: tuple[str, str] | None) -> None:
+    assert parting(wanted.split(), protocol) == parts

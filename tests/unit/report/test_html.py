@@ -40,7 +40,7 @@ def made(*seen: Observation, case: str = "made") -> Told:
         for place, (host, number) in enumerate((("server", 0), ("client", 2)))
         for what, at in (("step-begin", 0), ("step-end", 1_900_000_000))
     ]
-    return Told(case, plan(case), History.of([*steps, *seen]), ATTACK, START)
+    return Told(case, plan(case), History.of([*steps, *seen]), ATTACK)
 
 
 def check_facts(text: str) -> Page:
@@ -215,7 +215,7 @@ def test_a_pattern_that_does_not_fit_stands_beside_what_was_seen() -> None:
     rows = (Aligned("> SYN", "> SYN on lan", True), Aligned("< RST", "", False), Aligned("", HOSTILE, False))
     verdict = Verdict(Outcome.FAIL, "> SYN, < RST", "> SYN", (), rows)
     step = replace(FAILING.steps[1], judgements=(Judgement("packets", "client", "f.yaml:1:1", verdict),))
-    text = document([Told("made", plan(), History.of([]), replace(FAILING, steps=(step,)), START)])
+    text = document([Told("made", plan(), History.of([]), replace(FAILING, steps=(step,)))])
     check_facts(text)
     table = text[text.index('<table class="aligned">') :].partition("</table>")[0]
     assert "<td>&gt; SYN</td><td>&gt; SYN on lan</td>" in table

@@ -1,6 +1,5 @@
 """What a page is put together of: saved cases, their comparison, the sockets' lives, the fields, the drawn hosts."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -25,23 +24,6 @@ ESTAB = SocketRow("tcp", "ESTAB", ("10.1.2.3", 80), ("10.1.2.4", 40000), 0, 0)
 def case(name: str, **changes: object) -> Told:
     made = plan(name).model_copy(update=changes)
     return Told(name, made, History(), skipped(made, "why not"))
-
-
-@pytest.mark.parametrize(
-    ("scenario", "order"),
-    [("cases: {firewall-icmp: {}, open: {}}", ["firewall-icmp", "open"]), ("", ["open", "firewall-icmp"])],
-    ids=["as in their file", "as they began, without it"],
-)
-def test_the_order_of_the_cases(scenario: str, order: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "refused.yaml"
-    if scenario:
-        file.write_text(scenario)
-    for name in ("refused.firewall-icmp", "refused.open"):
-        (tmp_path / name).mkdir()
-        saved = json.loads((HISTORIES / name / "plan.json").read_text())
-        (tmp_path / name / "plan.json").write_text(json.dumps(saved | {"file": str(file)}))
-        (tmp_path / name / "history.jsonl").write_text((HISTORIES / name / "history.jsonl").read_text())
-    assert [each.name for each in told(sorted(tmp_path.glob("refused.*/")))] == order
 
 
 def test_a_case_that_was_run_again_is_told_apart_and_a_skipped_one_has_its_reason(tmp_path: Path) -> None:
