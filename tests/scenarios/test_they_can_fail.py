@@ -67,7 +67,7 @@ def proved(engine, names, folder):
     """The matrices of these scenarios, in which nothing speaks against their checks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNS", str(folder))
-        with open_session(engine, keep=False, time_scale=1.0) as session:
+        with open_session(open_engine(engine), keep=False, time_scale=1.0) as session:
             proofs = prove(session, [SCENARIOS[name] for name in names], lambda _: None, 4)
     told = "\n".join(str(finding) for proof in proofs for finding in proof.findings)
     if told:
