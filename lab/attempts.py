@@ -55,7 +55,8 @@ def attempts(history: History, step: int, until: int | None = None) -> tuple[Att
     for host in dict.fromkeys(call.host for call in history.all(Call) if call.step == step):
         calls = [_as_of(call, until) for call in history.all(Call, host) if until is None or call.time <= until]
         calls = [call for call in calls if call.program or call.step <= step]
-        exits = {seen.step: seen.time for seen in history.all(Exit, host) if until is None or seen.time <= until}
+        ended = (seen for seen in history.all(Exit, host) if until is None or seen.time <= until)
+        exits = {(seen.step, seen.turn): seen.time for seen in ended}
         around = _around(history, host)
         packets = _until(history.all(Packet, host), until)
         for tried, flow in _joined(tries(calls, exits), packets, around, host):

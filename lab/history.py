@@ -32,7 +32,8 @@ class Call(Observation):
     `time` is its start and `ended` its end (None: it never ended). `function` is the API's or the system call's name.
     `error` is the errno's name (`ECONNREFUSED`), `TIMEOUT` for the caller's own deadline, or the exception's class
     name where there is no errno (`OverflowError`); None where the call succeeded. `result` is what it returned.
-    `local` and `remote` are (address, port) where the call tells them.
+    `local` and `remote` are (address, port) where the call tells them. `turn` is which one of a repeated step's, here
+    and below.
     """
 
     kind: ClassVar[str] = "call"
@@ -47,6 +48,7 @@ class Call(Observation):
     local: tuple[str, int] | None = None
     remote: tuple[str, int] | None = None
     program: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Output(Observation):
     step: int
     stream: str
     data: bytes
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ class Exit(Observation):
     step: int
     code: int
     because: str = ""
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Fate(Observation):
 
 @dataclass(frozen=True)
 class Note(Observation):
-    """What the runner did or could not do: `what` is step-begin, step-end, trace, truncated, problem, kernel, …"""
+    """What the runner did or could not do: `what` is step-begin, turn, step-end, trace, truncated, problem, kernel, …"""
 
     kind: ClassVar[str] = "note"
     what: str
@@ -241,7 +245,13 @@ class History:
 
 def dumps(history: History) -> str:
     """JSON lines, one an observation."""
-    return "".join(json.dumps({"kind": seen.kind} | _plain(asdict(seen))) + "\n" for seen in history.observations)
+    return "".join(json.dumps({"kind": seen.kind} | _told(seen)) + "\n" for seen in history.observations)
+
+
+def _told(seen: Observation) -> dict[str, Any]:
+    """All of it, but for the turn of a step that has only one."""
+    plain: dict[str, Any] = _plain(asdict(seen))
+    return {key: value for key, value in plain.items() if key != "turn" or value}
 
 
 def loads(text: str) -> History:

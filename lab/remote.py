@@ -11,7 +11,7 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -45,6 +45,7 @@ MODULES = (
 )
 AGENT = Path(__file__).parent / "agent"
 ANSWER_TIME = 15.0
+TURN = 1 << 20  # an agent knows the turns of a repeated step as steps of their own: this far from one to the next
 
 BOOTSTRAP = """
 import json, marshal, os, sys
@@ -177,7 +178,7 @@ class Remote:
         self.keep(tap)
         return tap
 
-    def call(self, step: int, call: SocketCall, pending: bool, timeout: float) -> bool:
+    def call(self, step: int, call: SocketCall, pending: bool, timeout: float, turn: int = 0) -> bool:
         """Make the call. Whether it ended: a pending one is left once it sleeps in the kernel, any at its timeout."""
         plain = {
             "targets": call.targets,
@@ -185,7 +186,7 @@ class Remote:
             "method": call.method,
             "arguments": call.arguments,
         }
-        return self._ended("call", timeout, step=step, call=plain, pending=pending, timeout=timeout)
+        return self._ended("call", timeout, step=step + turn * TURN, call=plain, pending=pending, timeout=timeout)
 
     def start(
         self,
@@ -194,22 +195,23 @@ class Remote:
         trace: bool,
         files: Mapping[str, str] | None = None,
         waits: bool = False,
+        turn: int = 0,
     ) -> int:
         """Start a program, `@NAME` being one of the files; its process id."""
-        result = self.request("start", step=step, argv=list(argv), trace=trace, files=dict(files or {}), waits=waits)
-        return int(result["pid"])
+        fields = {"argv": list(argv), "trace": trace, "files": dict(files or {}), "waits": waits}
+        return int(self.request("start", step=step + turn * TURN, **fields)["pid"])
 
-    def join(self, step: int, timeout: float) -> bool:
+    def join(self, step: int, timeout: float, turn: int = 0) -> bool:
         """Wait for a pending call or a program; whether it ended, with all that it showed."""
-        return self._ended("join", timeout, step=step, timeout=timeout)
+        return self._ended("join", timeout, step=step + turn * TURN, timeout=timeout)
 
-    def stop(self, step: int, grace: float, because: str) -> bool:
+    def stop(self, step: int, grace: float, because: str, turn: int = 0) -> bool:
         """End a program; whether it did."""
-        return self._ended("stop", grace, step=step, grace=grace, because=because)
+        return self._ended("stop", grace, step=step + turn * TURN, grace=grace, because=because)
 
-    def kill(self, step: int, because: str) -> bool:
+    def kill(self, step: int, because: str, turn: int = 0) -> bool:
         """End a program by a signal that it cannot handle; whether it did end."""
-        return self._ended("kill", 0, step=step, because=because)
+        return self._ended("kill", 0, step=step + turn * TURN, because=because)
 
     def sockets(self, step: int) -> Sockets:
         """The socket table now."""
@@ -354,13 +356,15 @@ class Remote:
         if kind == "frames":
             return [self._packet(*frame) for frame in message["frames"]]
         if kind == "output":
-            return [Output(self.host, **message | {"data": b64decode(message["data"])})]
+            return [Output(self.host, **_turned(message) | {"data": b64decode(message["data"])})]
         if kind == "fate":
             return [self._fate(**message)]
-        return [{"exit": Exit, "note": Note}[kind](self.host, **message)]
+        if kind == "exit":
+            return [Exit(self.host, **_turned(message))]
+        return [Note(self.host, **message | {"step": _turned(message)["step"]})]
 
     def _call(self, message: dict[str, Any]) -> Call:
-        values = {name: to_value(value) for name, value in message.items()}
+        values = {name: to_value(value) for name, value in _turned(message).items()}
         ends = {name: tuple(values[name]) if values[name] else None for name in ("local", "remote")}
         return Call(self.host, **values | ends | {"arguments": tuple(values["arguments"])})
 
@@ -383,11 +387,19 @@ class Remote:
         fields: dict[str, Any] = {"host": self.host, "time": time, "interface": network, "outgoing": outgoing}
         return Fate(self.host, time, number, tuple(effects), packets.decode(frame, size=14 + size, **fields))
 
-    def _decoded(self, step: int, trace: _Trace) -> tuple[Observation, ...]:
+    def _decoded(self, number: int, trace: _Trace) -> tuple[Observation, ...]:
         """Decoded anew when lines were added: a call may end long after it began."""
         if trace.read < len(trace.lines):
+            turn, step = divmod(number, TURN)
             calls, unread = strace.decode(trace.lines, host=self.host, step=step)
+            calls = tuple(replace(call, turn=turn) for call in calls) if turn else calls
             latest = max((seen.time for seen in (*self._seen, *calls)), default=0)
             trace.observations = (*calls, *(Note(self.host, latest, "trace", step, line) for line in unread))
             trace.read = len(trace.lines)
         return trace.observations
+
+
+def _turned(message: dict[str, Any]) -> dict[str, Any]:
+    """The message of a turn as one of its step; what belongs to no step (-1) stays so."""
+    turn, step = divmod(message["step"], TURN)
+    return message | {"step": step, "turn": turn} if turn >= 0 else message

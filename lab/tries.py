@@ -22,7 +22,8 @@ SLACK = 1_000_000_000  # ns that strace may take for a line, where nothing that 
 PROHIBITIONS = frozenset({"EACCES", "EPERM"})
 _BLOCKED = frozenset({"EHOSTUNREACH", "ENETUNREACH", "ENOPROTOOPT", "EHOSTDOWN", "ENETDOWN"}) | PROHIBITIONS
 
-Thread = tuple[int, str]
+Turn = tuple[int, int]  # a step's number, and which of its turns
+Thread = tuple[Turn, str]
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,19 @@ def is_so_error(call: Call) -> bool:
     return "SO_ERROR" in repr(call.arguments) or tuple(call.arguments[:2]) == (1, 4)
 
 
-def tries(calls: Sequence[Call], exits: Mapping[int, int]) -> tuple[Try, ...]:
-    """The tries that one host's calls made, in the order of their beginnings. `exits`: when a step's process ended."""
-    lives: dict[tuple[int | None, str], list[list[Call]]] = {}
+def tries(calls: Sequence[Call], exits: Mapping[Turn, int]) -> tuple[Try, ...]:
+    """The tries that one host's calls made, in the order of their beginnings. `exits`: when a turn's process ended."""
+    lives: dict[tuple[Turn | None, str], list[list[Call]]] = {}
     for call in sorted(calls, key=lambda call: call.time):
-        known = lives.setdefault((call.step if call.program else None, call.caller), [[]])
+        known = lives.setdefault((_turn(call) if call.program else None, call.caller), [[]])
         if call.function == "socket" and known[-1]:
             known.append([])
         known[-1].append(call)
     ends = _next_lives(lives)
     found: list[Try] = []
-    for (step, _), known in lives.items():
+    for (turn, _), known in lives.items():
         for life in known:
-            gone = ends.get(id(life[0]), exits.get(step) if step is not None else None)
+            gone = ends.get(id(life[0]), exits.get(turn) if turn is not None else None)
             if _is_stream(life):
                 found.extend(_tries_of(life, gone))
     threads = _threads(calls)
@@ -97,10 +98,14 @@ def _threads(calls: Sequence[Call]) -> dict[Thread, list[int]]:
 
 
 def _thread(call: Call) -> Thread:
-    return call.step, call.caller.partition(".")[0]
+    return _turn(call), call.caller.partition(".")[0]
 
 
-def _latest(tried: Try, threads: Mapping[Thread, Sequence[int]], exits: Mapping[int, int]) -> int:
+def _turn(call: Call) -> Turn:
+    return call.step, call.turn
+
+
+def _latest(tried: Try, threads: Mapping[Thread, Sequence[int]], exits: Mapping[Turn, int]) -> int:
     """For a program, when its thread called next, or the process ended: by then the try was over."""
     last = tried.calls[-1]
     ended = tried.started if tried.ended is None else tried.ended
@@ -108,13 +113,13 @@ def _latest(tried: Try, threads: Mapping[Thread, Sequence[int]], exits: Mapping[
         return ended
     called = threads[_thread(last)]
     later = called[bisect_right(called, last.time) :][:1]
-    return max(ended, *later or [exits.get(last.step, ended + SLACK)])
+    return max(ended, *later or [exits.get(_turn(last), ended + SLACK)])
 
 
-def _next_lives(lives: dict[tuple[int | None, str], list[list[Call]]]) -> dict[int, int]:
+def _next_lives(lives: dict[tuple[Turn | None, str], list[list[Call]]]) -> dict[int, int]:
     """When the next socket of the same name or number began, by the first call of the life that it ended."""
     ends: dict[int, int] = {}
-    before: dict[tuple[int | None, str], list[Call]] = {}
+    before: dict[tuple[Turn | None, str], list[Call]] = {}
     for (step, caller), known in lives.items():
         for life in known:
             name = (step, caller.partition("#")[0])

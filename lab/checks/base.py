@@ -4,14 +4,14 @@ ERROR means "could not tell" and is never a pass: nothing to look at, an observe
 could not be read. Each family of checks is a module beside this one; `@check` enters a function in the one table.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.attempts import Attempt, attempts
-from lab.history import History
+from lab.history import Call, Exit, History, Note, Output
 
 
 class Outcome(StrEnum):
@@ -44,13 +44,17 @@ class Verdict:
     aligned: tuple[Aligned, ...] = ()
 
 
+Own = TypeVar("Own", Call, Output, Exit)
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a check may look at: the whole history, and which part of it is this step's.
 
     `step` is the number of the step that acted (of the pending one, for a `wait`); `host` acted, `on` looks; the window
     (ns) is from the beginning of that step to the end of the one that expects. `action` is a model.ACTIONS word or
-    `observe`; `targets` are the names a call assigned; `traced`: the program was run to have its calls seen.
+    `observe`; `targets` are the names a call assigned; `traced`: the program was run to have its calls seen. A step that
+    is done `turns` times is looked at as a whole, or at one `turn`.
     """
 
     history: History
@@ -63,12 +67,33 @@ class Seen:
     targets: tuple[str, ...] = ()
     time_scale: float = 1.0
     traced: bool = False
+    turns: int = 1
+    turn: int | None = None
+    whole: "Seen | None" = None
 
     @cached_property
     def attempts(self) -> tuple[Attempt, ...]:
         """The acting host's attempts to connect, as they stood at the window's end; many checks ask for them."""
+        if self.whole is not None:
+            return tuple(one for one in self.whole.attempts if one.calls[0].turn == self.turn)
         found = attempts(self.history, self.step, self.window[1])
         return tuple(one for one in found if one.host == self.host and one.started <= self.window[1])
+
+    @cached_property
+    def each(self) -> "tuple[Seen, ...]":
+        """The turns one by one, each from its own beginning."""
+        notes = (note for note in self.history.all(Note, self.host) if note.what == "turn" and note.step == self.step)
+        begun = {int(note.text): note.time for note in notes}
+        return tuple(
+            replace(self, turn=turn, whole=self, window=(begun.get(turn, self.window[0]), self.window[1]))
+            for turn in range(self.turns)
+        )
+
+    def own(self, kind: type[Own]) -> Iterator[Own]:
+        """What the acting host told of the step, or of its turn, by the window's end."""
+        for one in self.history.all(kind, self.host):
+            if one.step == self.step and self.turn in (None, one.turn) and one.time <= self.window[1]:
+                yield one
 
 
 CheckFunction = Callable[[Any, Seen], Verdict]

@@ -83,7 +83,7 @@ def _found(seen: Seen, more: Collection[str]) -> Sequence[Call] | str:
     """The calls; or why they cannot be judged. That there were none takes a program that was traced."""
     if reason := untraced(seen):
         return reason
-    own = [call for call in seen.history.all(Call, seen.host) if call.step == seen.step and call.time <= seen.window[1]]
+    own = list(seen.own(Call))
     if seen.action == "call":
         notes = (note for note in seen.history.all(Note, seen.host) if note.step == seen.step)
         cut = [note.text for note in notes if note.what == "truncated"]

@@ -39,10 +39,8 @@ def untraced(seen: Seen) -> str:
 
 def call_of(seen: Seen) -> Call | None:
     """The call that the step made, as it stood when the expecting step ended."""
-    for call in seen.history.all(Call, seen.host):
-        if call.step == seen.step and not call.program and call.time <= seen.window[1]:
-            return as_of(call, seen.window[1])
-    return None
+    made = (call for call in seen.own(Call) if not call.program)
+    return next((as_of(call, seen.window[1]) for call in made), None)
 
 
 def as_of(call: Call, until: int) -> Call:
@@ -53,8 +51,7 @@ def as_of(call: Call, until: int) -> Call:
 
 def exit_of(seen: Seen) -> Exit | None:
     """How the step's process ended, if it has by now."""
-    exits = (end for end in seen.history.all(Exit, seen.host) if end.step == seen.step and end.time <= seen.window[1])
-    return next(exits, None)
+    return next(seen.own(Exit), None)
 
 
 def accepts(seen: Seen) -> tuple[Call, ...]:
@@ -64,7 +61,7 @@ def accepts(seen: Seen) -> tuple[Call, ...]:
         call
         for call in seen.history.all(Call, seen.on)
         if call.function in ACCEPTS and call.error is None and call.ended is not None and begin <= call.ended <= end
-        if seen.on != seen.host or call.step == seen.step
+        if seen.on != seen.host or (call.step == seen.step and seen.turn in (None, call.turn))
     )
 
 

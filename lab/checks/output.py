@@ -26,9 +26,7 @@ def _text(expected: TextExpectation, seen: Seen, stream: str) -> Verdict:
     words = _words(expected)
     if not words:
         return could_not_tell("contains, lacks or equals", _("nothing is expected of the text"))
-    outputs = [
-        one for one in seen.history.all(Output, seen.host) if one.step == seen.step and one.time <= seen.window[1]
-    ]
+    outputs = list(seen.own(Output))
     pieces = [one for one in outputs if one.stream == stream]
     ended, evidence = exit_of(seen), indices(seen, pieces)
     if not outputs and ended is None and seen.action != "start":
