@@ -195,7 +195,7 @@ class Fate(Observation):
 
 @dataclass(frozen=True)
 class Note(Observation):
-    """What the runner did or could not do: `what` is step-begin, turn, step-end, trace, truncated, problem, kernel, …"""
+    """What the runner did or could not do: `what` is step-begin, turn, step-end, trace, problem, kernel, …"""
 
     kind: ClassVar[str] = "note"
     what: str

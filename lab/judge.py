@@ -1,7 +1,7 @@
 """Plan + History -> Report: every check of every step answered. Pure, and repeatable years later."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.calls import parse_call
@@ -13,6 +13,7 @@ from lab.model import Model
 from lab.plan import Plan, PlannedStep
 
 VERSIONS = (later("lab"), later("engine"), later("kernel"), later("image"))
+COUNTING = ("connect", "calls", "packets")  # as a mapping, over all turns
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,31 @@ def _judgements(plan: Plan, history: History, planned: PlannedStep) -> Iterator[
 def _verdict(name: str, expected: Any, seen: Seen | None) -> Verdict:
     if seen is None:
         return could_not_tell(said(expected), _("the step was not reached"))
-    return CHECKS[name].function(expected, seen)
+    check = CHECKS[name]
+    over_all = name == "spread" or not check.actions or (name in COUNTING and isinstance(expected, Mapping))
+    if seen.turns == 1 or over_all:
+        return check.function(expected, seen)
+    return _of_turns([check.function(expected, turn) for turn in seen.each])
+
+
+def _of_turns(verdicts: Sequence[Verdict]) -> Verdict:
+    """Of a repeated step: what failed in one turn has failed."""
+    for outcome in (Outcome.FAIL, Outcome.ERROR):
+        for number, verdict in enumerate(verdicts, start=1):
+            if verdict.outcome is outcome:
+                return replace(
+                    verdict,
+                    observed=_(
+                        "turn {number} of {count}: {observed}",
+                        number=number,
+                        count=len(verdicts),
+                        observed=verdict.observed,
+                    ),
+                )
+    return replace(
+        verdicts[0],
+        observed=_("{observed}; so in each of {count} turns", observed=verdicts[0].observed, count=len(verdicts)),
+    )
 
 
 def said(expected: Any) -> str:
@@ -158,6 +183,7 @@ def _seen(plan: Plan, history: History, planned: PlannedStep, on: str) -> Seen |
         targets=call.targets if call else (),
         time_scale=plan.time_scale,
         traced=acted.trace,
+        turns=acted.step.repeat or 1,
     )
 
 
@@ -169,6 +195,7 @@ def _implied(plan: Plan, planned: PlannedStep) -> tuple[str, Any] | None:
     if step.action not in ("call", "run", "wait") or (step.action != "wait" and step.as_):
         return None
     said = {name for expectation in step.expect for name in expectation.checks()}
+    said |= {spread.of for expectation in step.expect for spread in expectation.spread or ()}
     if acted.action == "call" and not said & {"connect", "raises", "errno", "returns"}:
         return "raises", "nothing"
     if acted.action == "run" and not said & {"connect", "exit"}:

@@ -4,7 +4,6 @@ Values stay as plain as they were written (`500 ms`, `>= 2`, `> SYN, < RST`): a 
 and `calls` give the meaning. Which names exist, and what fits together, is for `scenario` to say.
 """
 
-import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -12,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lab import impairments, patterns
 from lab.calls import parse_call
+from lab.iptables import firewall_rule
 from lab.patterns import amount, seconds
 
-MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES = 64, 16, 1000, 100
+MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES, MAX_TURNS = 64, 16, 1000, 100, 1000
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent", "redis-server", "redis-cli")
 TALKING_TOOLS = (
@@ -24,34 +24,6 @@ TALKING_TOOLS = (
     "redis-cli",
 )  # those whose own calls are of interest; the others only look
 ACTIONS = ("start", "run", "stop", "kill", "call", "wait", "firewall", "link", "sysctl", "impair")
-
-GUARD_TABLE, IMPAIRED_TABLE = "security", "mangle"
-_RULE_OPTIONS = frozenset("A I D R P F N X Z t p s d i o j m g f".split())
-_RULE_COMMANDS = frozenset("-A -I -D -R -P -F -N -X -Z --append --insert --delete --replace --policy --flush".split())
-
-
-def firewall_rule(text: str) -> tuple[str, ...]:
-    """An iptables or ip6tables command as words; only options that act on rules (none that runs a program)."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"expected the words of an iptables rule, observed {text!r} ({error})") from error
-    if not words:
-        raise ValueError("expected an iptables rule, as in iptables -A INPUT -p tcp --dport 65432 -j DROP")
-    if words[0].startswith("-"):
-        words.insert(0, "iptables")
-    if words[0] not in ("iptables", "ip6tables"):
-        raise ValueError(f"expected iptables or ip6tables, observed {words[0]!r}")
-    for word in words[1:]:
-        short = word.startswith("-") and not word.startswith("--")
-        modprobe = len(word) > 2 and "--modprobe".startswith(word.partition("=")[0])
-        if modprobe or (short and word[1:] not in _RULE_OPTIONS):
-            raise ValueError(f"expected an option of a rule (-A, -p, -j, --dport, …), observed {word!r}")
-    if any(word.rpartition("=")[2] == GUARD_TABLE for word in words):
-        raise ValueError(f"expected another table: {GUARD_TABLE} is the lab's own, which keeps hosts off the machine")
-    if not _RULE_COMMANDS & set(words):
-        raise ValueError(f"expected a command (-A, -I, -D, -P, -F, …) in the rule, observed {text!r}")
-    return tuple(words)
 
 
 def _checked(meaning: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -107,6 +79,10 @@ Duration = Annotated[str, BeforeValidator(_checked(seconds)), Field(json_schema_
 Amount = Annotated[
     Annotated[int, Field(ge=0)] | Annotated[str, Field(json_schema_extra=_pattern(patterns.AMOUNT))],
     BeforeValidator(_checked(amount)),
+]
+Share = Annotated[
+    int | Annotated[str, Field(json_schema_extra=_pattern(rf"({patterns.AMOUNT})( ?%)?"))],
+    BeforeValidator(_checked(patterns.share)),
 ]
 PacketKind = Annotated[str, _form(patterns.packet), Field(json_schema_extra=_pattern(patterns.PACKET))]
 Packets = Annotated[str, _form(patterns.packets), Field(json_schema_extra=_ordered(patterns.PACKET))]
@@ -251,6 +227,19 @@ class StatesExpectation(SocketChoice):
     passes: States
 
 
+class SpreadExpectation(Model):
+    """What came of the turns of a repeated step, each turn being one value, as text."""
+
+    of: Literal["connect", "raises", "errno", "returns", "stdout", "exit", "peer", "local"]
+    distinct: Annotated[Amount | None, Field(description="how many different values: 1 where it never varies")] = None
+    among: Annotated[
+        tuple[str | int, ...] | None, Field(strict=False, min_length=1, description="no value but these")
+    ] = None
+    each: Share | None = Field(
+        None, description='how often each of `among` came, or each that came: ">= 2", or "40..60 %"'
+    )
+
+
 class Expectation(Model):
     """What a step must have shown, seen by the acting host or, with `on`, by another. Each key is a check."""
 
@@ -269,6 +258,11 @@ class Expectation(Model):
     stdout: TextExpectation | None = None
     stderr: TextExpectation | None = None
     exit: Amount | None = Field(None, description="the program's exit status")
+    spread: Annotated[
+        tuple[SpreadExpectation, ...] | None,
+        Field(strict=False, min_length=1, description="what came of a repeated step's turns, and how often"),
+        BeforeValidator(_none_or_many, json_schema_input_type=SpreadExpectation | tuple[SpreadExpectation, ...] | None),
+    ] = None
     listening: Annotated[
         tuple[ListeningExpectation, ...] | None,
         Field(strict=False, min_length=1),
@@ -340,6 +334,9 @@ class Step(Model):
         None
     )
     as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
+    repeat: Annotated[int, Field(ge=2, le=MAX_TURNS)] | None = Field(
+        None, description="do the call or run so many times, one after the other; what is expected holds for each turn"
+    )
     only: Annotated[Names, Field(description="the cases that have this step")] = ()
     timeout: Duration | None = Field(None, description="how long it may take; 10 s unless said")
     show: Annotated[Views, Field(description="what these tools print on the host at the step's end, for the eye")] = ()

@@ -149,6 +149,13 @@ def amount(value: int | str) -> Amount:
     return least, most
 
 
+def share(value: int | str) -> tuple[Amount, bool]:
+    """An amount; or one in `">= 10 %"`, of all: then True."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        return amount(value.rstrip()[:-1].rstrip()), True
+    return amount(value), False
+
+
 def packets(text: str) -> tuple[PacketPart | None, ...]:
     """`> SYN, < RST, ...` as its parts, None for any packets; `none` as no part."""
     return _in_order(text, packet)

@@ -86,7 +86,8 @@ class PlannedStep(Model):
             value = shlex.join(map(str, value))
         elif isinstance(value, dict):
             value = ", ".join(f"{network} {state}" for network, state in value.items())
-        return f"{step.host}: {step.action} {value}" + (f"  (as {step.as_})" if step.as_ else "")
+        more = f"  (as {step.as_})" if step.as_ else f"  ({step.repeat} times)" if step.repeat else ""
+        return f"{step.host}: {step.action} {value}{more}"
 
 
 class Plan(Model):
@@ -240,6 +241,7 @@ def _is_traced(step: Step, beside: Mapping[str, str]) -> bool:
 def _asks_of_calls(item: Numbered) -> bool:
     """Whether a program's calls must be seen to judge the step."""
     asked = {name for expectation in item.step.expect for name in expectation.checks()}
+    asked |= {spread.of for expectation in item.step.expect for spread in expectation.spread or ()}
     return item.step.call is None and bool(asked & BY_CALLS)
 
 

@@ -12,10 +12,12 @@ from lab.calls import parse_call
 from lab.checks import CHECKS
 from lab.decode.packets import DETAILS, NUMBERED
 from lab.errors import did_you_mean
-from lab.model import IMPAIRED_TABLE, TALKING_TOOLS, TOOLS, Expectation, Host, Step, firewall_rule
+from lab.iptables import IMPAIRED_TABLE, firewall_rule
+from lab.model import TALKING_TOOLS, TOOLS, Expectation, Host, Step
 from lab.source import Path_
 from lab.states import parting
 
+REPEATABLE = ("call", "run")
 SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
 
 
@@ -52,6 +54,7 @@ class Rules:
             if self._is_host(item, ("host",), item.step.host):
                 getattr(self, f"_{item.step.action}", self._nothing)(item)
                 self._as(item)
+                self._repeat(item)
                 for index, expectation in enumerate(item.step.expect):
                     self._expectation(item, ("expect", index), expectation)
         for name, item in self._pending.items():
@@ -157,6 +160,15 @@ class Rules:
             if step.expect:
                 self._tell(item, ("expect",), f"expected this at `wait: {name}`: the step is pending until then")
 
+    def _repeat(self, item: Numbered) -> None:
+        step = item.step
+        if step.repeat is None:
+            return
+        if step.action not in REPEATABLE or step.as_:
+            with_ = f"as: {step.as_}" if step.as_ else "no action" if step.action == "observe" else step.action
+            words = f"expected repeat with a call or run that the step waits for; observed it with {with_}"
+            self._tell(item, ("repeat",), words)
+
     def _expectation(self, item: Numbered, path: Path_, expectation: Expectation) -> None:
         checks = expectation.checks()
         if not checks:
@@ -194,6 +206,8 @@ class Rules:
             self._tell(item, path, words)
         if name == "states":
             self._can_pass(item, path, expected)
+        if name == "spread":
+            self._spread(item, path, expected or (), acted)
         program = str((acted.run or acted.start or ("",))[0])
         if name == "calls" and program in SILENT_TOOLS and program not in self._programs:
             self._tell(item, path, f"expected calls of a program that talks; {program} only looks: nobody traces it")
@@ -215,6 +229,16 @@ class Rules:
             if pair := parting(patterns.states(text), protocol):
                 words = f"expected states in an order that {protocol} has, observed {pair[1]} after {pair[0]}"
                 self._tell(item, (*path, *more), f"{words}; no socket goes from there to there")
+
+    def _spread(self, item: Numbered, path: Path_, expected: Sequence[model.SpreadExpectation], acted: Step) -> None:
+        if acted.repeat is None:
+            self._tell(item, path, "expected spread with repeat: N; of a single turn nothing varies")
+        for one in expected:
+            fits = CHECKS[one.of].actions
+            if acted.action in REPEATABLE and acted.action not in fits:
+                self._tell(item, path, f"expected {one.of} of {', '.join(sorted(fits))}; observed {acted.action}")
+            if one.distinct is None and one.among is None and one.each is None:
+                self._tell(item, path, "expected distinct, among or each, observed none: nothing to check")
 
     def _is_interface(self, item: Numbered, path: Path_, name: str, host: str, *more: str) -> None:
         known = (*self._hosts[host].networks, *more)

@@ -4,7 +4,7 @@ It does what each step says, through the host's agent, and waits for facts: a ta
 the step expects or the deadline has passed. What the facts mean is `judge`'s to say.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from lab.engines.base import Deployment
 from lab.errors import HostError
 from lab.history import Exit, History, Note, Observation
 from lab.impairments import orders
+from lab.iptables import firewall_rule
 from lab.judge import StepReport, judge_step
-from lab.model import firewall_rule
 from lab.patterns import seconds
 from lab.plan import Plan, PlannedStep
 from lab.remote import Remote
@@ -190,25 +190,35 @@ class _Run:
     def _agent(self, planned: PlannedStep) -> Remote:
         return self.agents[planned.step.host]
 
-    def _start(self, planned: PlannedStep) -> None:
-        self._agent(planned).start(planned.number, planned.argv, planned.trace, self._files(planned), planned.waits)
+    def _start(self, planned: PlannedStep, turn: int = 0) -> None:
+        self._agent(planned).start(
+            planned.number, planned.argv, planned.trace, self._files(planned), planned.waits, turn
+        )
 
     def _files(self, planned: PlannedStep) -> dict[str, str]:
         return {name: text for name, text in self.plan.programs.items() if f"@{name}.py" in planned.argv}
 
     def _run(self, planned: PlannedStep) -> None:
-        self._start(planned)
-        if planned.step.as_ is None:
-            self._join(planned, planned.number)
+        for turn in self._turns(planned):
+            self._start(planned, turn)
+            if planned.step.as_ is None:
+                self._join(planned, planned.number, turn)
 
-    def _join(self, planned: PlannedStep, number: int) -> None:
+    def _turns(self, planned: PlannedStep) -> Iterator[int]:
+        """The turns of the step; of a repeated one, each beginning is told."""
+        for turn in range(planned.step.repeat or 1):
+            if planned.step.repeat:
+                self._note(planned.step.host, "turn", planned.number, str(turn))
+            yield turn
+
+    def _join(self, planned: PlannedStep, number: int, turn: int = 0) -> None:
         agent = self._agent(planned)
-        if agent.join(number, planned.timeout):
+        if agent.join(number, planned.timeout, turn):
             return
         acted = next(item for item in self.plan.steps if item.number == number)
         if acted.step.action == "call":
             raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
-        agent.stop(number, GRACE_SECONDS, "timeout")
+        agent.stop(number, GRACE_SECONDS, "timeout", turn)
         raise StepProblem(
             f"the program had not ended after {planned.timeout:g} s and was stopped; `start` leaves one running"
         )
@@ -222,9 +232,11 @@ class _Run:
     def _call(self, planned: PlannedStep) -> None:
         call = parse_call(planned.step.call or "")
         pending = planned.step.as_ is not None
-        ended = self._agent(planned).call(planned.number, call, pending, planned.timeout)
-        if not pending and not ended:
-            raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
+        for turn in self._turns(planned):
+            ended = self._agent(planned).call(planned.number, call, pending, planned.timeout, turn)
+            if not pending and not ended:
+                words = f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending"
+                raise StepProblem(words)
 
     def _wait(self, planned: PlannedStep) -> None:
         if planned.target is not None:

@@ -1,6 +1,6 @@
 """What can be expected of a step: one function a key of `expect:`, History -> Verdict, a module a family."""
 
-from lab.checks import calls, outcome, output, packets, states, tables, timing, wire
+from lab.checks import calls, outcome, output, packets, spread, states, tables, timing, wire
 from lab.checks.base import CHECKS, Outcome, Verdict
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "outcome",
     "output",
     "packets",
+    "spread",
     "states",
     "tables",
     "timing",

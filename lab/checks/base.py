@@ -53,8 +53,8 @@ class Seen:
 
     `step` is the number of the step that acted (of the pending one, for a `wait`); `host` acted, `on` looks; the window
     (ns) is from the beginning of that step to the end of the one that expects. `action` is a model.ACTIONS word or
-    `observe`; `targets` are the names a call assigned; `traced`: the program was run to have its calls seen. A step that
-    is done `turns` times is looked at as a whole, or at one `turn`.
+    `observe`; `targets` are the names a call assigned; `traced`: the program was run to have its calls seen. A step
+    that is done `turns` times is looked at as a whole, or at one `turn`.
     """
 
     history: History

@@ -103,10 +103,10 @@ def returns(expected: Any, seen: Seen) -> Verdict:
                 *evidence,
             )
         holds = all(same(value, values[name]) for name, value in expected.items())
-        observed = ", ".join(f"{name} = {_shown(values[name])}" for name in expected)
+        observed = ", ".join(f"{name} = {shown(values[name])}" for name in expected)
     else:
-        holds, observed = same(expected, call.result), _shown(call.result)
-    return (passed if holds else failed)(_shown(expected), observed, *evidence)
+        holds, observed = same(expected, call.result), shown(call.result)
+    return (passed if holds else failed)(shown(expected), observed, *evidence)
 
 
 def _assigned(call: Call, targets: Sequence[str]) -> dict[str, Any]:
@@ -141,7 +141,8 @@ def _literal(expected: Any) -> object:
     return expected
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as the file would say it, cut where it is long."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 200 else f"{text[:200]}… ({_('{count} characters', count=len(text))})"
 

@@ -194,3 +194,41 @@ def test_a_program_without_calls_has_none_only_where_it_was_traced() -> None:
     assert judged(plan, seen, [Note("server", 5, "trace", 0, "no strace")]).outcome is ERROR
     untraced = plan.steps[0].model_copy(update={"trace": False})
     assert judged(plan.model_copy(update={"steps": (untraced,)}), seen).outcome is ERROR
+
+
+def turn(number: int, which: int, code: int = 0) -> list[Observation]:
+    at = 100 * number + 10 * which
+    return [Note("server", at, "turn", number, str(which)), Exit("server", at + 5, number, code, "", which)]
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome", "observed"),
+    [
+        ((0, 0, 0), PASS, "0; so in each of 3 turns"),
+        ((0, 4, 5), FAIL, "turn 2 of 3: 4"),
+        ((0, 0), ERROR, "turn 3 of 3: the program has not ended"),
+        ((4, 0), FAIL, "turn 1 of 3: 4"),
+    ],
+)
+def test_what_is_expected_of_a_repeated_step_holds_for_each_turn(
+    codes: tuple[int, ...], outcome: Outcome, observed: str
+) -> None:
+    plan = plan_of("run: [echo-client], repeat: 3, expect: {exit: 0}")
+    turns = [seen for which, code in enumerate(codes) for seen in turn(0, which, code)]
+    (judgement,) = judged(plan, done(0, *turns)).steps[0].judgements
+    assert (judgement.verdict.outcome, judgement.verdict.observed) == (outcome, observed)
+
+
+def test_what_is_implied_holds_for_each_turn_unless_its_spread_is_told() -> None:
+    turns = [*turn(0, 0), *turn(0, 1, 3)]
+    (judgement,) = judged(plan_of("run: [echo-client], repeat: 2"), done(0, *turns)).steps[0].judgements
+    assert (judgement.check, judgement.verdict.outcome) == ("exit", FAIL)
+    spread = plan_of("run: [echo-client], repeat: 2, expect: {spread: {of: exit, among: [0, 3], each: 1}}")
+    assert answers(judged(spread, done(0, *turns))) == [[("spread", PASS)]]
+
+
+def test_counts_are_over_all_turns() -> None:
+    plan = plan_of("call: s = socket(), repeat: 3, expect: {calls: {socket: 3}}", "call: s.close()")
+    calls = [Call("server", 10 * number, 0, "s", "socket", ended=10 * number + 5, turn=number) for number in range(3)]
+    report = judged(plan, done(0, *calls), done(1, call(1)))
+    assert answers(report)[0] == [("calls", PASS)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lab.iptables import firewall_rule
 from lab.model import (
     ACTIONS,
     OUTCOMES,
@@ -14,7 +15,6 @@ from lab.model import (
     Network,
     ScenarioFile,
     Step,
-    firewall_rule,
 )
 
 
