@@ -132,6 +132,9 @@ class Host(Model):
     router: bool = Field(False, description="forward between its networks; the other hosts get routes through it")
     routes: Literal["auto", "none"] = Field("auto", description="none: no routes through routers")
     sysctls: dict[Sysctl, int | str] = Field({}, description="kernel settings of this host, set at its creation")
+    nameserver: Name | None = Field(
+        None, description="the host that is asked (by DNS) for names that are no host's; it runs a name-server"
+    )
 
 
 class PacketChoice(Model):

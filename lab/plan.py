@@ -50,12 +50,14 @@ class PlannedNetwork(Model):
 
 
 class PlannedHost(Model):
-    """One host, complete: what the engine makes, and what the agent sets once it runs."""
+    """One host, complete: what the engine makes, and what the agent sets once it runs. `nameserver` is the address that
+    is asked for names that are not in /etc/hosts."""
 
     name: str
     interfaces: tuple[Interface, ...]
     routes: tuple[Route, ...] = ()
     sysctls: dict[str, str] = {}
+    nameserver: str | None = None
 
 
 class PlannedStep(Model):
@@ -135,6 +137,7 @@ def make_plan(scenario: Scenario, case: Case, subnets: Sequence[str], time_scale
             interfaces=interfaces[name],
             routes=_routes(case, networks, interfaces, name) if host.routes == "auto" else (),
             sysctls=_sysctls(case, host),
+            **_nameserver(host, interfaces),
         )
         for name, host in case.hosts.items()
     )
@@ -210,6 +213,13 @@ def _routes(
     return tuple(routes)
 
 
+def _nameserver(host: Host, interfaces: Mapping[str, tuple[Interface, ...]]) -> dict[str, str]:
+    """Its address on the first network that the host shares with it."""
+    if host.nameserver is None:
+        return {}
+    return {"nameserver": next(face.address for face in interfaces[host.nameserver] if face.network in host.networks)}
+
+
 def _sysctls(case: Case, host: Host) -> dict[str, str]:
     values = dict(SYSCTLS)
     if host.router:
@@ -226,6 +236,8 @@ def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> 
         needs.add("ipv6")
     if any(host.router for host in case.hosts.values()):
         needs.add("router")
+    if any(host.nameserver for host in case.hosts.values()):
+        needs.add("dns")
     if any(_is_traced(item.step, beside) for item in steps) and any(map(_asks_of_calls, steps)):
         needs.add("trace")
     words = {str(argv[0]) for item in steps if (argv := item.step.start or item.step.run)}

@@ -165,7 +165,10 @@ class Remote:
             address: item.network for item in host.interfaces for address in (item.address, item.ipv6) if address
         }
         routes = [{"to": route.to, "via": route.via} for route in host.routes]
-        raw = self.request("configure", addresses=addresses, routes=routes, forbidden=list(forbidden))["interfaces"]
+        fields = {"addresses": addresses, "routes": routes, "forbidden": list(forbidden)}
+        if host.nameserver:
+            fields["nameserver"] = host.nameserver
+        raw = self.request("configure", **fields)["interfaces"]
         devices = tuple(Device(**{**item, "addresses": tuple(item["addresses"])}) for item in raw)
         self._networks.update({device.index: device.network for device in devices})
         return devices

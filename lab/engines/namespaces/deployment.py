@@ -182,7 +182,8 @@ def remedy() -> str:
 def _host(plan: Plan, host: PlannedHost) -> dict[str, Any]:
     lengths = {network.name: ip_network(network.subnet).prefixlen for network in plan.networks}
     faces = [face.model_dump() | {"length": lengths[face.network]} for face in host.interfaces]
-    return {"name": host.name, "interfaces": faces, "sysctls": host.sysctls}
+    own = {"sysctls": host.sysctls, "nameserver": host.nameserver}
+    return {"name": host.name, "interfaces": faces} | own
 
 
 def _names(plan: Plan) -> str:

@@ -48,6 +48,7 @@ MODULES = (
     *("threading", "time", "types", "weakref"),
 )
 # As containers have them: any program may take any port, and may ping.
+NAMES = ("/etc/resolv.conf", "/etc/nsswitch.conf")
 SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 0"}
 
 TYPE_CHECKING = False
@@ -285,6 +286,8 @@ def become_host(spec: Spec, plan: Spec, pair: list[int], gate: int, status: int)
     """Everything that is a host's own, then the agent."""
     call("mount", "mount", "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     call("mount", "mount", "tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=1777")
+    if plan["nameserver"]:
+        own_names()
     socket.sethostname(plan["name"])
     os.read(gate, 1)
     os.close(gate)
@@ -302,6 +305,15 @@ def become_host(spec: Spec, plan: Spec, pair: list[int], gate: int, status: int)
         exec(compile(spec["bootstrap"], "bootstrap", "exec"), {"__name__": "__main__"})
     finally:
         os._exit(0)
+
+
+def own_names() -> None:
+    """Files of names that this host's agent may write, in place of those that all hosts share."""
+    for path in NAMES:
+        own = "/tmp/names"
+        put(own, "")
+        call("mount", "mount", own, path, None, MS_BIND, None)
+        os.unlink(own)
 
 
 def attach(plan: Spec) -> None:

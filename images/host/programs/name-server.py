@@ -1,0 +1,62 @@
+"""Name server: answers for the names that it was given, as NAME=ADDRESS,ADDRESS,...; there is no other name."""
+
+import argparse
+import socket
+import struct
+
+A, AAAA, IN = 1, 28, 1
+RESPONSE, AUTHORITATIVE, RECURSION_DESIRED = 0x8000, 0x0400, 0x0100
+NO_SUCH_NAME = 3
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("names", nargs="+")
+parser.add_argument("--rotate", action="store_true", help="begin each answer with the next address")
+parser.add_argument("--host", default="")
+parser.add_argument("--port", type=int, default=53)
+args = parser.parse_args()
+
+
+def question(query):
+    """The name that is asked for, the type, and where the question ends."""
+    labels, place = [], 12
+    while length := query[place]:
+        labels.append(query[place + 1 : place + 1 + length].decode().lower())
+        place += 1 + length
+    return ".".join(labels), struct.unpack_from("!H", query, place + 1)[0], place + 5
+
+
+def record(address, kind):
+    """An answer that says nothing is to be kept (TTL 0)."""
+    data = socket.inet_pton(socket.AF_INET6 if kind == AAAA else socket.AF_INET, address)
+    return struct.pack("!HHHIH", 0xC00C, kind, IN, 0, len(data)) + data
+
+
+def answer(query):
+    """The answer to a query; the addresses of a name as they stand now."""
+    name, kind, end = question(query)
+    found = zone.get((name, kind), [])
+    records = [record(address, kind) for address in found]
+    if args.rotate and found:
+        found.append(found.pop(0))
+    flags = RESPONSE | AUTHORITATIVE | struct.unpack_from("!H", query, 2)[0] & RECURSION_DESIRED
+    flags |= 0 if any(known == name for known, _ in zone) else NO_SUCH_NAME
+    header = query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0)
+    print(name, "AAAA" if kind == AAAA else "A" if kind == A else kind, len(records), flush=True)
+    return header + query[12:end] + b"".join(records)
+
+
+zone = {}
+for word in args.names:
+    name, _, addresses = word.partition("=")
+    for address in addresses.split(","):
+        zone.setdefault((name, AAAA if ":" in address else A), []).append(address)
+
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.bind((args.host, args.port))
+    while True:
+        query, client = s.recvfrom(512)
+        try:
+            reply = answer(query)
+        except (IndexError, struct.error, UnicodeDecodeError):
+            continue  # no query
+        s.sendto(reply, client)
