@@ -7,7 +7,7 @@ and `calls` give the meaning. Which names exist, and what fits together, is for 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from lab import impairments, patterns
 from lab.calls import parse_call
@@ -15,6 +15,7 @@ from lab.iptables import firewall_rule
 from lab.patterns import amount, seconds
 
 MAX_HOSTS, MAX_NETWORKS, MAX_STEPS, MAX_CASES, MAX_TURNS = 64, 16, 1000, 100, 1000
+MAX_AT_ONCE = 32
 OUTCOMES = ("accepted", "refused", "reset", "timed-out", "unreachable", "prohibited")
 TOOLS = ("ss", "netstat", "lsof", "ip", "ping", "getent", "redis-server", "redis-cli")
 TALKING_TOOLS = (
@@ -338,7 +339,7 @@ class Step(Model):
     )
     as_: Annotated[Name | None, Field(alias="as", description="a name; leaves a call or run pending")] = None
     repeat: Annotated[int, Field(ge=2, le=MAX_TURNS)] | None = Field(
-        None, description="do the call or run so many times, one after the other; what is expected holds for each turn"
+        None, description="do it so often, one after the other (within `together` at once); each turn is judged"
     )
     only: Annotated[Names, Field(description="the cases that have this step")] = ()
     timeout: Duration | None = Field(None, description="how long it may take; 10 s unless said")
@@ -357,6 +358,17 @@ class Step(Model):
         return next((name for name in ACTIONS if getattr(self, name) is not None), "observe")
 
 
+class Together(Model):
+    """Steps that begin at once; the next step begins when all of them have ended."""
+
+    together: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=MAX_HOSTS)]
+    only: Annotated[Names, Field(description="the cases that have these steps")] = ()
+
+
+def _kind(value: Any) -> str:
+    return "at once" if isinstance(value, Together) or (isinstance(value, dict) and "together" in value) else "step"
+
+
 class ScenarioFile(Model):
     """A claim about the world, and the cases in which it comes out differently. `scenario` holds it to its sizes."""
 
@@ -369,4 +381,7 @@ class ScenarioFile(Model):
     networks: dict[Name, Network | None] = Field(json_schema_extra={"maxProperties": MAX_NETWORKS})
     hosts: dict[Name, Host] = Field(json_schema_extra={"minProperties": 1, "maxProperties": MAX_HOSTS})
     cases: dict[Name, dict[Parameter, Any] | None] = Field({}, json_schema_extra={"maxProperties": MAX_CASES})
-    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, json_schema_extra={"maxItems": MAX_STEPS})]
+    steps: Annotated[
+        tuple[Annotated[Annotated[Step, Tag("step")] | Annotated[Together, Tag("at once")], Discriminator(_kind)], ...],
+        Field(strict=False, min_length=1, json_schema_extra={"maxItems": MAX_STEPS}),
+    ]

@@ -18,6 +18,7 @@ from lab.model import TALKING_TOOLS, TOOLS, Host, Model, Step
 from lab.patterns import OF_NO_SOCKET, kinds, seconds
 from lab.rules import Numbered
 from lab.scenario import Case, Scenario, steps_of
+from lab.source import Path_
 
 PROGRAM_FOLDER = "/opt/lab/programs"
 STEP_TIMEOUT = 10.0
@@ -64,7 +65,7 @@ class PlannedStep(Model):
     """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
     number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its
     network calls, `waits` for those that belong to no socket too; `marks` gives the place (`file:line:column`) of the
-    step (key "") and of each check ("0.connect": the first expectation's connect)."""
+    step (key "") and of each check ("0.connect": the first expectation's connect). Steps of one `group` begin at once."""
 
     number: int
     step: Step
@@ -73,6 +74,7 @@ class PlannedStep(Model):
     trace: bool = False
     waits: bool = False
     timeout: float = STEP_TIMEOUT
+    group: int | None = None
     marks: dict[str, str] = {}
 
     @property
@@ -88,8 +90,10 @@ class PlannedStep(Model):
             value = shlex.join(map(str, value))
         elif isinstance(value, dict):
             value = ", ".join(f"{network} {state}" for network, state in value.items())
-        more = f"  (as {step.as_})" if step.as_ else f"  ({step.repeat} times)" if step.repeat else ""
-        return f"{step.host}: {step.action} {value}{more}"
+        at_once = self.group is not None
+        times = f"{step.repeat} {'at once' if at_once else 'times'}" if step.repeat else "at once" if at_once else ""
+        more = f"as {step.as_}" if step.as_ else times
+        return f"{step.host}: {step.action} {value}" + (f"  ({more})" if more else "")
 
 
 class Plan(Model):
@@ -236,6 +240,8 @@ def _needs(case: Case, steps: Sequence[Numbered], beside: Mapping[str, str]) -> 
         needs.add("ipv6")
     if any(host.router for host in case.hosts.values()):
         needs.add("router")
+    if any(item.group is not None for item in steps):
+        needs.add("together")
     if any(host.nameserver for host in case.hosts.values()):
         needs.add("dns")
     if any(_is_traced(item.step, beside) for item in steps) and any(map(_asks_of_calls, steps)):
@@ -260,7 +266,8 @@ def _asks_of_calls(item: Numbered) -> bool:
 def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> tuple[PlannedStep, ...]:
     named: dict[tuple[str, str], int] = {}
     planned = []
-    for number, step in ((item.number, item.step) for item in steps):
+    for item in steps:
+        number, step = item.number, item.step
         argv, trace = _argv(step.start or step.run or (), scenario.programs)
         timeout = seconds(step.timeout) if step.timeout else STEP_TIMEOUT
         target = step.stop or step.kill or step.wait or ""
@@ -272,7 +279,8 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
                 argv=argv,
                 trace=trace,
                 timeout=timeout * time_scale,
-                marks=_marks(scenario, number, step),
+                marks=_marks(scenario, item.path, step),
+                **({"group": item.group} if item.group is not None else {}),
             )
         )
         for name in (step.as_, str(step.start[0]) if step.start else None):
@@ -300,11 +308,11 @@ def _argv(words: Sequence[str | int], beside: Mapping[str, str]) -> tuple[tuple[
     return (name, *rest), name in TALKING_TOOLS
 
 
-def _marks(scenario: Scenario, number: int, step: Step) -> dict[str, str]:
-    marks = {"": str(scenario.source.mark(("steps", number)))}
+def _marks(scenario: Scenario, path: Path_, step: Step) -> dict[str, str]:
+    marks = {"": str(scenario.source.mark(path))}
     for index, expectation in enumerate(step.expect):
         for name in expectation.checks():
-            marks[f"{index}.{name}"] = str(place(scenario.source, ("steps", number, "expect", index, name)))
+            marks[f"{index}.{name}"] = str(place(scenario.source, (*path, "expect", index, name)))
     return marks
 
 

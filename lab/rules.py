@@ -3,6 +3,7 @@ fit what they judge. What a single step may hold is the model's; where a mistake
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,13 @@ SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
 
 @dataclass(frozen=True)
 class Numbered:
-    """A step of one case: its number in the file, and its value."""
+    """A step of one case: its number in the file, counting those within `together`, its value, and where it is written
+    (`("steps", 3, "together", 1)`). Steps of one `group` begin at once."""
 
     number: int
     step: Step
+    path: Path_ = ()
+    group: int | None = None
 
 
 Tell = Callable[[Numbered, Path_, str], None]
@@ -57,10 +61,21 @@ class Rules:
                 self._repeat(item)
                 for index, expectation in enumerate(item.step.expect):
                     self._expectation(item, ("expect", index), expectation)
+        self._at_once(steps)
         for name, item in self._pending.items():
             if name not in self._joined and item.step.host not in self._doubtful:
                 words = f"expected a later step with wait: {name}; a pending step never joined proves nothing"
                 self._tell(item, ("as",), words)
+
+    def _at_once(self, steps: Sequence[Numbered]) -> None:
+        """A host holds only so many processes."""
+        turns: Counter[tuple[int, str]] = Counter()
+        for item in steps:
+            if item.group is not None:
+                turns[item.group, item.step.host] += item.step.repeat or 1
+                if turns[item.group, item.step.host] > model.MAX_AT_ONCE:
+                    words = f"expected at most {model.MAX_AT_ONCE} at once on a host, observed more on"
+                    self._tell(item, (), f"{words} {item.step.host}")
 
     def _is_host(self, item: Numbered, path: Path_, name: str) -> bool:
         if name not in self._hosts:
@@ -162,6 +177,10 @@ class Rules:
 
     def _repeat(self, item: Numbered) -> None:
         step = item.step
+        if item.group is not None and (step.action not in REPEATABLE or step.as_):
+            with_ = f"as: {step.as_}" if step.as_ else "no action" if step.action == "observe" else step.action
+            self._tell(item, (), f"expected a call or run in together, which ends by itself; observed {with_}")
+            return
         if step.repeat is None:
             return
         if step.action not in REPEATABLE or step.as_:

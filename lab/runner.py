@@ -5,7 +5,9 @@ the step expects or the deadline has passed. What the facts mean is `judge`'s to
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import groupby
 from typing import Protocol
 
 from lab.calls import parse_call
@@ -78,17 +80,26 @@ class _Run:
         counted = self._hosts_with("counters")
         for host in counted:
             self.agents[host].keep(self.agents[host].counters(-1))
-        for planned in self.plan.steps:
-            listener.step_begins(planned)
-            done = self._step(planned)
+        for steps in self._groups():
+            listener.step_begins(steps[0])
+            done = self._step(steps[0]) if steps[0].group is None else self._together(steps)
             history = self.history()
-            report = judge_step(self.plan, history, planned)
-            listener.step_ends(report, history)
-            if not done or enough(report):
+            reports = []
+            for planned in steps:
+                if planned is not steps[0]:
+                    listener.step_begins(planned)
+                reports.append(judge_step(self.plan, history, planned))
+                listener.step_ends(reports[-1], history)
+            if not done or any(map(enough, reports)):
                 break
         self._end_programs()
         self._take_the_rest()
         return self.history()
+
+    def _groups(self) -> Iterator[list[PlannedStep]]:
+        """The steps in their order: those that begin at once, or one alone."""
+        for _, steps in groupby(self.plan.steps, key=lambda step: (step.group, step.group is None and step.number)):
+            yield list(steps)
 
     def history(self) -> History:
         """All that was observed so far."""
@@ -98,15 +109,38 @@ class _Run:
     def _step(self, planned: PlannedStep) -> bool:
         """Do it and look; False where it could not be done."""
         self._note(planned.step.host, "step-begin", planned.number)
+        return self._tried(planned, ACTS[planned.step.action])
+
+    def _looked(self, planned: PlannedStep) -> bool:
+        return self._tried(planned, _Run._nothing)
+
+    def _tried(self, planned: PlannedStep, act: "Act") -> bool:
         try:
             with self.waiting():
-                ACTS[planned.step.action](self, planned)
+                act(self, planned)
                 self._observe(planned)
             self._show(planned)
         except (StepProblem, HostError) as problem:
             self._note(planned.step.host, "problem", planned.number, str(problem))
             return False
         return True
+
+    def _together(self, steps: list[PlannedStep]) -> bool:
+        """Begin all of their turns at once, wait for all, and look; False where one could not be done."""
+        for planned in steps:
+            self._note(planned.step.host, "step-begin", planned.number)
+        turns = [(planned, turn) for planned in steps for turn in range(planned.step.repeat or 1)]
+        with self.waiting(), ThreadPoolExecutor(len(turns)) as pool:
+            done = [pool.submit(self._turn, planned, turn) for planned, turn in turns]
+        failed: set[int] = set()
+        for (planned, _), one in zip(turns, done, strict=True):
+            try:
+                one.result()
+            except (StepProblem, HostError) as problem:
+                if planned.number not in failed:
+                    self._note(planned.step.host, "problem", planned.number, str(problem))
+                failed.add(planned.number)
+        return not failed and all(self._looked(planned) for planned in steps)
 
     def _observe(self, planned: PlannedStep) -> None:
         """Read what the step's checks ask for, until they pass or the deadline for what settles has passed."""
@@ -198,18 +232,20 @@ class _Run:
     def _files(self, planned: PlannedStep) -> dict[str, str]:
         return {name: text for name, text in self.plan.programs.items() if f"@{name}.py" in planned.argv}
 
-    def _run(self, planned: PlannedStep) -> None:
-        for turn in self._turns(planned):
-            self._start(planned, turn)
-            if planned.step.as_ is None:
-                self._join(planned, planned.number, turn)
+    def _run(self, planned: PlannedStep, turn: int) -> None:
+        self._start(planned, turn)
+        if planned.step.as_ is None:
+            self._join(planned, planned.number, turn)
 
-    def _turns(self, planned: PlannedStep) -> Iterator[int]:
-        """The turns of the step; of a repeated one, each beginning is told."""
+    def _turns(self, planned: PlannedStep) -> None:
         for turn in range(planned.step.repeat or 1):
-            if planned.step.repeat:
-                self._note(planned.step.host, "turn", planned.number, str(turn))
-            yield turn
+            self._turn(planned, turn)
+
+    def _turn(self, planned: PlannedStep, turn: int) -> None:
+        """Do a call or run once; of a repeated one, each beginning is told."""
+        if planned.step.repeat:
+            self._note(planned.step.host, "turn", planned.number, str(turn))
+        (self._call if planned.step.call else self._run)(planned, turn)
 
     def _join(self, planned: PlannedStep, number: int, turn: int = 0) -> None:
         agent = self._agent(planned)
@@ -229,14 +265,12 @@ class _Run:
     def _kill(self, planned: PlannedStep) -> None:
         self._agent(planned).kill(self._target(planned), "stopped")
 
-    def _call(self, planned: PlannedStep) -> None:
+    def _call(self, planned: PlannedStep, turn: int) -> None:
         call = parse_call(planned.step.call or "")
         pending = planned.step.as_ is not None
-        for turn in self._turns(planned):
-            ended = self._agent(planned).call(planned.number, call, pending, planned.timeout, turn)
-            if not pending and not ended:
-                words = f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending"
-                raise StepProblem(words)
+        ended = self._agent(planned).call(planned.number, call, pending, planned.timeout, turn)
+        if not pending and not ended:
+            raise StepProblem(f"the call had not returned after {planned.timeout:g} s; `as: NAME` leaves it pending")
 
     def _wait(self, planned: PlannedStep) -> None:
         if planned.target is not None:
@@ -279,12 +313,13 @@ class _Run:
         return planned.target
 
 
-ACTS: dict[str, Callable[[_Run, PlannedStep], None]] = {
+Act = Callable[[_Run, PlannedStep], None]
+ACTS: dict[str, Act] = {
     "start": _Run._start,
-    "run": _Run._run,
+    "run": _Run._turns,
     "stop": _Run._stop,
     "kill": _Run._kill,
-    "call": _Run._call,
+    "call": _Run._turns,
     "wait": _Run._wait,
     "firewall": _Run._firewall,
     "link": _Run._link,

@@ -21,10 +21,11 @@ from lab.mistakes import place, problems_of
 from lab.model import ACTIONS, Host, Model, Network, ScenarioFile, Step
 from lab.rules import Numbered, Rules
 from lab.source import Path_, Source, read
-from lab.template import expand, names_in
+from lab.template import expand, names_in, steps_in
 from lab.translation import translated
 
 ONLY_CASE = "only"
+STEP = {"host": "host"}
 RESERVED = {"lo": "the loopback interface", "unused": "an address that no host has", "localhost": "every host itself"}
 FIELDS = {*Step.model_fields, "as"}
 SAMPLE_SUBNETS = tuple(f"192.168.{number}.0/24" for number in range(model.MAX_NETWORKS))
@@ -81,8 +82,8 @@ def steps_of(scenario: Scenario, case: Case, addresses: Mapping[str, str]) -> tu
     """The steps of a case, every name replaced. The scenario was loaded, so nothing here can be wrong."""
     names = case_names(case.parameters, addresses)
     return tuple(
-        Numbered(number, Step.model_validate(expand(raw, names, _impossible)))
-        for number, raw in enumerate(scenario.source.value["steps"])
+        Numbered(number, Step.model_validate(expand(raw, names, _impossible)), path, group)
+        for number, (raw, path, group) in enumerate(steps_in(scenario.source.value["steps"]))
         if in_case(raw, case.name)
     )
 
@@ -176,7 +177,7 @@ class _Loader:
         spots = {key: self.raw[key] for key in ("networks", "hosts") if key in self.raw}
         shape = self.raw | expand(spots, parameters, self._refuse((), case, parameters))
         if isinstance(self.raw.get("steps"), list):
-            shape["steps"] = [{"host": "host"}] * len(self.raw["steps"])
+            shape["steps"] = [_shape(raw) for raw in self.raw["steps"]]
         try:
             return ScenarioFile.model_validate(shape)
         except ValidationError as error:
@@ -211,11 +212,11 @@ class _Loader:
         return len(self.problems) == before
 
     def _look_closely(self, cases: Sequence[Case], steps: list[Any]) -> None:
-        for number, step in enumerate(steps):
+        for step, path, _ in steps_in(steps):
             if isinstance(step, dict):
-                self._only(number, step)
+                self._only(path, step)
             else:
-                self._add(("steps", number), "expected a step: a mapping with the key 'host'")
+                self._add(path, "expected a step: a mapping with the key 'host'")
         for case in cases:
             self._hosts(case)
             self._values(case)
@@ -270,12 +271,12 @@ class _Loader:
                 words = f"the parameter {name!r} is used nowhere" + did_you_mean(name, used)
                 self._add(("cases", case, name), words, key=True)
 
-    def _only(self, number: int, raw: dict[str, Any]) -> None:
+    def _only(self, path: Path_, raw: dict[str, Any]) -> None:
         only = raw.get("only", [])
         for index, name in enumerate(only if isinstance(only, list) else [only]):
             if name not in list(self.parameters):
                 words = f"no case is named {name or 'nothing'!r}" + did_you_mean(str(name), self.parameters)
-                self._add(("steps", number, "only", index), words)
+                self._add((*path[:2], "only", index), words)
 
     def _addresses(self, case: Case) -> dict[str, str]:
         """Sample addresses; a host on a network that there is not may have one on each."""
@@ -290,29 +291,29 @@ class _Loader:
         names = case_names(case.parameters, self._addresses(case))
         steps: list[Numbered] = []
         doubtful: set[str] = set()
-        for number, raw in enumerate(raw_steps):
+        for number, (raw, path, group) in enumerate(steps_in(raw_steps)):
             if isinstance(raw, dict) and in_case(raw, case.name):
-                value = expand(raw, names, self._refuse(("steps", number), case.name, names))
-                step, whole = self._step(number, value, case.name)
+                value = expand(raw, names, self._refuse(path, case.name, names))
+                step, whole = self._step(path, value, case.name)
                 if step:
-                    steps.append(Numbered(number, step))
+                    steps.append(Numbered(number, step, path, group))
                 if not whole:
                     host = value.get("host")
                     doubtful |= {host} if host in list(case.hosts) else set(case.hosts)
 
         def tell(item: Numbered, path: Path_, message: str) -> None:
-            self._add(("steps", item.number, *path), message, case.name)
+            self._add((*item.path, *path), message, case.name)
 
         Rules(case.hosts, programs_of(self.path.parent), doubtful, tell).hold(steps)
 
-    def _step(self, number: int, value: dict[str, Any], case: str) -> tuple[Step | None, bool]:
+    def _step(self, path: Path_, value: dict[str, Any], case: str) -> tuple[Step | None, bool]:
         """The step, without what is wrong in it; None where nothing can be said of it. And whether it does all that it
         was meant to do."""
         wrong: set[Any] = set()
         try:
             step = Step.model_validate(value)
         except ValidationError as error:
-            self.problems += problems_of(error, Step, self.source, ("steps", number), case)
+            self.problems += problems_of(error, Step, self.source, path, case)
             wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
             rest = _valid(Step, {key: item for key, item in value.items() if key not in wrong})
             if rest is None or wrong & {*ACTIONS, "as"} or (wrong - FIELDS and rest.action == "observe"):
@@ -324,7 +325,7 @@ class _Loader:
                 f"expected one of {', '.join(ACTIONS)}, or expect or show alone; "
                 f"observed {' and '.join(given) or 'none'}"
             )
-            self._add(("steps", number), message)
+            self._add(path, message)
             return None, False
         return step, True
 
@@ -372,6 +373,14 @@ class _Loader:
     def _add(self, path: Path_, message: str, case: str = "", key: bool = False) -> None:
         mark = self.source.key(path) if key else place(self.source, path, case)
         self.problems.append(Problem(mark, message))
+
+
+def _shape(raw: Any) -> Any:
+    """What stands for steps whose values are not known yet."""
+    if isinstance(raw, dict) and "together" in raw:
+        inner = raw["together"]
+        return {**raw, "together": [STEP] * len(inner) if isinstance(inner, list) else inner}
+    return STEP
 
 
 def _items(shape: Mapping[str, Any], key: str) -> Iterable[tuple[str, Any]]:

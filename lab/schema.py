@@ -19,10 +19,12 @@ _FIXED = ("title", "guide", "topics", "lesson", "cases", "only")
 def schema() -> dict[str, Any]:
     """The schema as plain values."""
     raw = ScenarioFile.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    definitions = {name: _open(value) for name, value in raw.pop("$defs").items()}
-    steps = raw["properties"]["steps"] | {"items": {"$ref": "#/definitions/Step"}}
+    found = raw.pop("$defs")
+    definitions = {name: _open(value) for name, value in found.items()}
+    definitions["Together"]["properties"]["together"] = found["Together"]["properties"]["together"]
+    step, together = ({"$ref": f"#/definitions/{name}"} for name in ("Step", "Together"))
     opened = _open(raw)
-    opened["properties"]["steps"] = steps
+    opened["properties"]["steps"] = raw["properties"]["steps"] | {"items": {"anyOf": [step, together]}}
     closed: dict[str, Any] = _closed(opened | {"definitions": definitions})
     return {"$schema": "http://json-schema.org/draft-07/schema#", **closed}
 

@@ -1,4 +1,4 @@
-"""`{name}` in a scenario's values, replaced once.
+"""`{name}` in a scenario's values, replaced once; and the steps to do that in, one by one.
 
 A whole `"{x}"` keeps the value's type; within text it becomes text; in a step's `call` it becomes a Python literal, or
 the constant of the socket module that it names (`AF_INET6`).
@@ -6,7 +6,7 @@ the constant of the socket module that it names (`AF_INET6`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lab.calls import CONSTANT
@@ -66,3 +66,14 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def steps_in(raw_steps: Iterable[Any]) -> Iterator[tuple[Any, Path, int | None]]:
+    """The steps one by one, those within `together` too: each as written, its place, and which group it is of."""
+    for index, raw in enumerate(raw_steps):
+        if not isinstance(raw, dict) or "together" not in raw:
+            yield raw, ("steps", index), None
+            continue
+        more = {"only": raw["only"]} if "only" in raw else {}
+        for number, one in enumerate(raw["together"] if isinstance(raw["together"], list) else ()):
+            yield (one | more if isinstance(one, dict) else one), ("steps", index, "together", number), index

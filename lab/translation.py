@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.i18n import catalog, language
 from lab.source import Path_, Source
-from lab.template import NAME, names_in
+from lab.template import NAME, names_in, steps_in
 
 TOLD = ("title", "lesson")
 ASKED = ("predict", "because")
@@ -32,17 +32,17 @@ def texts(value: Any) -> Iterator[tuple[Path_, str]]:
     question or reason."""
     if not isinstance(value, dict):
         return
-    steps = [step for step in value.get("steps") or () if isinstance(step, dict)]
-    spoken = {match[1] for step in steps for key in ASKED if (match := NAME.fullmatch(str(step.get(key))))}
+    steps = [(place, step) for step, place, _ in steps_in(value.get("steps") or ()) if isinstance(step, dict)]
+    spoken = {match[1] for _, step in steps for key in ASKED if (match := NAME.fullmatch(str(step.get(key))))}
     for key in TOLD:
         yield from _text((key,), value.get(key))
     for case, parameters in _items(value.get("cases")):
         for name, text in _items(parameters):
             if name in spoken:
                 yield from _text(("cases", case, name), text)
-    for number, step in enumerate(value.get("steps") or ()):
+    for place, step in steps:
         for key in ASKED:
-            yield from _text(("steps", number, key), step.get(key) if isinstance(step, dict) else None)
+            yield from _text((*place, key), step.get(key))
 
 
 def _text(place: Path_, text: Any) -> Iterator[tuple[Path_, str]]:

@@ -27,7 +27,18 @@ from lab.model import TOOLS
 from lab.plan import Plan
 
 CAPABILITIES = frozenset(
-    {"capture", "dns", "firewall", "impair", "ipv6", "link", "router", "trace", *(f"tool:{name}" for name in TOOLS)}
+    {
+        "capture",
+        "dns",
+        "firewall",
+        "impair",
+        "ipv6",
+        "link",
+        "router",
+        "together",
+        "trace",
+        *(f"tool:{name}" for name in TOOLS),
+    }
 )
 # The kernel that first had a setting; asking an older one for it fails at the start of a host.
 SYSCTLS_SINCE = {"net.ipv4.tcp_syn_linear_timeouts": (6, 5), "net.ipv4.tcp_rto_min_us": (6, 11)}

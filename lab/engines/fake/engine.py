@@ -35,6 +35,7 @@ HAS = frozenset(
 LACKS = {
     "impair": "the fake engine's links are good: it models none that loses or holds packets",
     "dns": "the fake engine has no UDP, and so no name server",
+    "together": "the fake engine does one thing at a time",
     "udp": "the fake engine models TCP only",
     **{f"tool:{name}": f"the fake engine has no {name}" for name in TOOLS},
     "own-programs": "the fake engine runs the lab's own programs only",

@@ -28,7 +28,7 @@ from lab.errors import EngineError
 if TYPE_CHECKING:
     from lab.plan import Plan
 
-ALWAYS = frozenset({"capture", "dns", "ipv6", "link", "router", "sysctl"})
+ALWAYS = frozenset({"capture", "dns", "ipv6", "link", "router", "sysctl", "together"})
 # What a host needs of the machine: the command, and Debian's package.
 TOOLS = {
     "firewall": ("iptables", "iptables"),
