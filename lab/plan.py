@@ -64,8 +64,8 @@ class PlannedHost(Model):
 class PlannedStep(Model):
     """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
     number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its
-    network calls, `waits` for those that belong to no socket too; `marks` gives the place (`file:line:column`) of the
-    step (key "") and of each check ("0.connect": the first expectation's connect). Steps of one `group` begin at once."""
+    network calls, `waits` for those that belong to no socket too; steps of one `group` begin at once; `marks` gives the
+    place (`file:line:column`) of the step (key "") and of each check ("0.connect": the first expectation's connect)."""
 
     number: int
     step: Step
@@ -271,18 +271,16 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
         argv, trace = _argv(step.start or step.run or (), scenario.programs)
         timeout = seconds(step.timeout) if step.timeout else STEP_TIMEOUT
         target = step.stop or step.kill or step.wait or ""
-        planned.append(
-            PlannedStep(
-                number=number,
-                step=step,
-                target=named.get((step.host, target)),
-                argv=argv,
-                trace=trace,
-                timeout=timeout * time_scale,
-                marks=_marks(scenario, item.path, step),
-                **({"group": item.group} if item.group is not None else {}),
-            )
+        one = PlannedStep(
+            number=number,
+            step=step,
+            target=named.get((step.host, target)),
+            argv=argv,
+            trace=trace,
+            timeout=timeout * time_scale,
+            marks=_marks(scenario, item.path, step),
         )
+        planned.append(one if item.group is None else one.model_copy(update={"group": item.group}))
         for name in (step.as_, str(step.start[0]) if step.start else None):
             if name:
                 named[step.host, name] = number

@@ -10,7 +10,7 @@ NO_SUCH_NAME = 3
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("names", nargs="+")
-parser.add_argument("--rotate", action="store_true", help="begin each answer with the next address")
+parser.add_argument("--order", choices=["fixed", "rotate"], default="fixed", help="rotate: begin with the next address")
 parser.add_argument("--host", default="")
 parser.add_argument("--port", type=int, default=53)
 args = parser.parse_args()
@@ -36,7 +36,7 @@ def answer(query):
     name, kind, end = question(query)
     found = zone.get((name, kind), [])
     records = [record(address, kind) for address in found]
-    if args.rotate and found:
+    if args.order == "rotate" and found:
         found.append(found.pop(0))
     flags = RESPONSE | AUTHORITATIVE | struct.unpack_from("!H", query, 2)[0] & RECURSION_DESIRED
     flags |= 0 if any(known == name for known, _ in zone) else NO_SUCH_NAME
