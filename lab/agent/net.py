@@ -76,7 +76,7 @@ class Network:
     def ask(nameserver: str) -> None:
         """Have the C library ask this address for the names that /etc/hosts does not have."""
         for path, text in (
-            ("/etc/resolv.conf", f"nameserver {nameserver}\noptions timeout:2 attempts:3\n"),
+            ("/etc/resolv.conf", f"nameserver {nameserver}\noptions timeout:1 attempts:3\n"),
             ("/etc/nsswitch.conf", "hosts: files dns\n"),
         ):
             try:

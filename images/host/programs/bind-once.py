@@ -10,5 +10,4 @@ args = parser.parse_args()
 
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
     s.bind((args.host, args.port))
-    s.listen()
     print(s.getsockname()[0])
