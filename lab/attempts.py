@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from lab.history import Call, Exit, History, Packet, Tap
 from lab.i18n import _, counted
 from lab.tries import PROHIBITIONS, Try, tries
-from lab.wire import Endpoint, Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, unanswered
+from lab.wire import Endpoint, Flow, awake, describe, flows, is_neighbourly, is_syn, outbound, plain, unanswered
 
 TOLERANCE = 1_000_000  # ns between a call's stamp and a packet's, which different clocks' readers take
 SYN_AGAIN = 1_100_000_000  # ns after which the kernel must have sent the SYN again
@@ -148,7 +148,7 @@ def _joined(
 ) -> Iterator[tuple[Try, Flow | None]]:
     """Each try with its flow.
 
-    Ports join them where the caller told its own, else time: a flow began while its try was under way, and the first
+    Ends join them where the caller told its own, else time: a flow began while its try was under way, and the first
     try has the first of those that agree with what its caller saw. What no try agrees with is left for the rest.
     """
     known = {remote: _Flows(flows(packets, remote)) for remote in {tried.remote for tried in made}}
@@ -168,10 +168,10 @@ def _joined(
 
 
 class _Flows:
-    """The flows to one end, found by the caller's port or by when they began."""
+    """This host's flows to one end, found by the caller's own end or by when they began."""
 
-    def __init__(self, found: Sequence[Flow]) -> None:
-        self._all = found
+    def __init__(self, seen: Sequence[Flow]) -> None:
+        self._all = found = [flow for flow in seen if _is_from_here(flow)]
         self._starts = [flow.packets[0].time for flow in found]
         self._of_port: dict[int, list[Flow]] = {}
         for flow in found:
@@ -180,9 +180,17 @@ class _Flows:
     def begun(self, tried: Try) -> Sequence[Flow]:
         """Those that may be the try's."""
         if tried.local is not None:
-            return [flow for flow in self._of_port.get(tried.local[1], ()) if _began(tried, flow)]
+            found = [flow for flow in self._of_port.get(tried.local[1], ()) if _began(tried, flow)]
+            exact = [flow for flow in found if flow.local[0] == plain(tried.local[0])]
+            return exact or found  # bound to any address, or translated on its way out, it has another one there
         late = len(self._all) if tried.ended is None else bisect_right(self._starts, tried.latest + TOLERANCE)
         return self._all[bisect_left(self._starts, _earliest(tried)) : late]
+
+
+def _is_from_here(flow: Flow) -> bool:
+    """Whether the host whose tap saw it began it: what others began comes in first, to stay or to be forwarded."""
+    first = flow.packets[0]
+    return first.interface == "lo" or first.outgoing == outbound(first, flow.remote)
 
 
 def _began(tried: Try, flow: Flow) -> bool:

@@ -1,5 +1,7 @@
 """What the caller saw and what the wire showed, put together: every outcome, and every way not to know it."""
 
+from dataclasses import replace
+
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
 
@@ -199,6 +201,35 @@ def test_the_known_port_decides() -> None:
     (attempt,) = attempts(story.history, 1)
     assert attempt.local == OTHER
     assert {packet.seq for packet in attempt.packets} == {OTHER[1]}
+
+
+def from_elsewhere(story: Story) -> Story:
+    """What was told so far, as the far end's tap or a router's sees it: it comes in."""
+    story.seen = [replace(it, outgoing=not it.outgoing) if isinstance(it, Packet) else it for it in story.seen]
+    return story
+
+
+@pytest.mark.parametrize("told", [CLIENT[1], None])
+def test_what_another_host_began_with_the_same_port_is_not_its_own(told: int | None) -> None:
+    story = from_elsewhere(Story(host="server").syn(1.05).rst(1.06))
+    here = (SERVER[0], CLIENT[1])
+    story.call(1, error="ECONNREFUSED", local=told and (SERVER[0], told))
+    story.syn(1.1, local=here, interface="lo", seq=7).rst(1.2, local=here, interface="lo")
+    (attempt,) = attempts(story.history, 1)
+    assert (attempt.outcome, attempt.local, len(attempt.packets)) == ("refused", here, 2)
+
+
+@pytest.mark.parametrize("local", [CLIENT, ("0.0.0.0", CLIENT[1])])
+def test_what_came_in_is_no_proof_that_anything_left(local: tuple[str, int]) -> None:
+    story = from_elsewhere(Story().handshake(1.05)).call(1, local=local)
+    assert outcome(story) == ("unknown", "the call succeeded, but the tap saw none of its packets")
+
+
+def test_of_two_own_addresses_with_the_same_port_each_has_its_flow() -> None:
+    other = ("10.9.1.3", CLIENT[1])
+    story = Story().call(1, local=CLIENT).call(1.01, caller="d", local=other)
+    story.handshake(1.2, local=other, seq=7).handshake(1.3)
+    assert [one.packets[0].source for one in attempts(story.history, 1)] == [CLIENT[0], other[0]]
 
 
 def test_syns_sent_again_belong_and_a_new_connection_of_the_same_ports_does_not() -> None:
