@@ -72,7 +72,7 @@ class Children:
         that becomes readable when it ends, and is the caller's to close."""
         import subprocess
 
-        if user is not None and not _is_mapped(user):
+        if user is not None and not is_mapped(user):
             argv, user = [*AS_USER.format(user=user).split(), *argv], None
         groups: list[int] | None = None if user is None else []
         with self._lock:
@@ -167,7 +167,7 @@ class Tool:
         return said
 
 
-def _is_mapped(user: int) -> bool:
+def is_mapped(user: int) -> bool:
     """Whether the user exists in this user namespace."""
     with open("/proc/self/uid_map") as file:
         rows = [[int(number) for number in line.split()] for line in file]

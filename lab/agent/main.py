@@ -13,10 +13,10 @@ import threading
 import time
 
 from . import tables
-from .children import Children, find
+from .children import Children, find, is_mapped
 from .impair import Impairments
 from .net import Network
-from .programs import Program
+from .programs import USER, Program
 from .sockets import Call, Sockets
 from .tap import Tap
 from .tasks import Deadlines, Task, Workers
@@ -241,8 +241,12 @@ def main() -> None:
         agent.end()
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the lab's; ignoring it would be inherited by programs
+    def stay(*_: object) -> None:  # ignoring a signal would be inherited by programs
+        pass
+
+    # Where programs are this process's own user, they may signal it, and only its house may end it.
+    signal.signal(signal.SIGTERM, leave if is_mapped(USER) else stay)
+    signal.signal(signal.SIGINT, stay)  # Ctrl-C is the lab's
     try:
         agent.serve()
     except (OSError, TypeError, ValueError) as error:

@@ -41,7 +41,7 @@ class Listener:
 @contextmanager
 def listener() -> Iterator[Listener]:
     """On the engine's machine, until the block's end; skips where that cannot be entered."""
-    command = [*_into_the_engines_network(), sys.executable, "-I", str(PROGRAMS / "listener.py")]
+    command = [*into_the_engines_network(), sys.executable, "-I", str(PROGRAMS / "listener.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         told = _told(process)
         try:
@@ -57,7 +57,7 @@ def _told(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return dict(json.loads(line))
 
 
-def _into_the_engines_network() -> Sequence[str]:
+def into_the_engines_network() -> Sequence[str]:
     """What to put before a command so that it runs where the engine does: nothing, mostly."""
     path = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if not path.startswith("unix://"):

@@ -73,7 +73,8 @@ class NamespacesDeployment:
 
     def enter(self, host: str) -> str:
         """The command that opens a shell on the host."""
-        return f"nsenter --preserve-credentials -t {_outer(self.house.process.pid, self.pids[host])} -U -n -m -p -u sh"
+        process = _outer(self.house.process.pid, self.pids[host])
+        return f"nsenter --preserve-credentials -S 0 -t {process} -U -n -m -p -u -i sh"
 
     def keep(self) -> None:
         """Leave the hosts up after the block."""

@@ -29,7 +29,7 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_NOATIME, MS_NODIRATIME, MS_BIND, MS_REC, MS_PRIVATE, MS_RELATIME = 1024, 2048, 4096, 16384, 1 << 18, 1 << 21
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 # What statvfs calls them, and mount: those that a mount has must stay when it is mounted again.
 KEPT = ((2, MS_NOSUID), (4, MS_NODEV), (8, MS_NOEXEC), (1024, MS_NOATIME), (2048, MS_NODIRATIME), (4096, MS_RELATIME))
 SHARED = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -300,6 +300,7 @@ def become_host(spec: Spec, plan: Spec, pair: list[int], gate: int, status: int)
     os.write(status, b'{"ready": true}\n')
     os.closerange(3, 65536)
     os.setsid()
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     sys.argv = ["agent"]
     try:
         exec(compile(spec["bootstrap"], "bootstrap", "exec"), {"__name__": "__main__"})
@@ -379,6 +380,7 @@ def enter_root(root: str, spec: Spec) -> None:
     """With the plan's own files in it, it is all that there is from now on, and can only be read."""
     files = {"/etc/passwd": USERS, "/etc/group": GROUPS, "/etc/hosts": spec["names"], "/etc/resolv.conf": ""}
     files["/etc/nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"
+    files["/etc/host.conf"] = "multi on\n"  # a name has all of its addresses
     for path, text in files.items():
         put(root + path, text)
     for name, text in spec["programs"].items():
