@@ -1,6 +1,7 @@
 """The namespaces engine: hosts are made of the kernel's namespaces, by an unprivileged user; no daemon, no image.
 
 spare       a house's process, begun before it is known what it is to hold
+machine     what this machine can do, what it lacks or forbids, and the remedies
 deployment  a plan, up, and gone again
 house       the program that makes the hosts and holds them; it runs by itself
 
@@ -22,29 +23,13 @@ from typing import TYPE_CHECKING
 
 from lab.engines import pool
 from lab.engines.base import Capabilities, Deployment, Leftover, Progress
+from lab.engines.namespaces import machine
 from lab.engines.namespaces.spare import House, start
 from lab.errors import EngineError
 
 if TYPE_CHECKING:
     from lab.plan import Plan
 
-ALWAYS = frozenset({"capture", "dns", "ipv6", "link", "router", "sysctl", "together"})
-# What a host needs of the machine: the command, and Debian's package.
-TOOLS = {
-    "firewall": ("iptables", "iptables"),
-    "impair": ("iptables", "iptables"),
-    "trace": ("strace", "strace"),
-    "tool:getent": ("getent", "libc-bin"),
-    "tool:ip": ("ip", "iproute2"),
-    "tool:lsof": ("lsof", "lsof"),
-    "tool:netstat": ("netstat", "net-tools"),
-    "tool:ping": ("ping", "iputils-ping"),
-    "tool:redis-cli": ("redis-cli", "redis-tools"),
-    "tool:redis-server": ("redis-server", "redis-server"),
-    "tool:ss": ("ss", "iproute2"),
-}
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-IPV6 = Path("/proc/sys/net/ipv6")
 PROC = Path("/proc")
 
 
@@ -65,16 +50,9 @@ class NamespacesEngine:
         """What this machine can do; EngineError where it is not Linux."""
         if platform.system() != "Linux":
             raise EngineError(f"namespaces are Linux's, and this is {platform.system()}; use Docker")
-        lacks = {
-            need: f"{tool} is not on this machine (on Debian: apt-get install {package})"
-            for need, (tool, package) in TOOLS.items()
-            if not any(os.access(f"{folder}/{tool}", os.X_OK) for folder in PATH.split(":"))
-        }
-        if not IPV6.is_dir():
-            lacks["ipv6"] = "the kernel was started without IPv6"
-        return Capabilities(
-            (ALWAYS | TOOLS.keys()) - lacks.keys(), lacks, {"engine": self.name, "kernel": platform.release()}
-        )
+        lacks = dict(machine.lacks())
+        has = (machine.ALWAYS | machine.TOOLS.keys()) - lacks.keys()
+        return Capabilities(has, lacks, {"engine": self.name, "kernel": platform.release()})
 
     def subnets(self, sizes: Sequence[int], avoid: Collection[str] = ()) -> tuple[str, ...]:
         """Any of the pool will do: no run sees another's networks."""

@@ -4,7 +4,6 @@ What the house does is told in `house`; here it is started, asked, and let go.
 """
 
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -18,17 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from lab.engines.base import Progress
+from lab.engines.namespaces import machine
 from lab.engines.namespaces.spare import END_SECONDS, House
-from lab.errors import EngineError, MissingCapability
+from lab.errors import EngineError
 from lab.i18n import _
 from lab.library import PROGRAMS
 from lab.plan import PROGRAM_FOLDER, Plan, PlannedHost
 from lab.remote import BOOTSTRAP, Remote, agent_source
 
-SYSTEM = Path("/proc/sys")
-MASKED = (
-    "in a container, /proc must not be masked (with Docker: --security-opt systempaths=unconfined); else use Docker"
-)
 PARALLEL = 16
 
 
@@ -150,34 +146,8 @@ def _make(house: House, plan: Plan) -> dict[str, int]:
         raise EngineError(f"the hosts could not be made: their house ended with {house.process.wait(END_SECONDS)}")
     told = json.loads(answer)
     if "error" in told:
-        raise trouble(told)
+        raise machine.trouble(told)
     return dict(told["hosts"])
-
-
-def trouble(told: Mapping[str, Any]) -> EngineError | MissingCapability:
-    """Why something could not be made, and what to do about it."""
-    kind, words, number = told["kind"], told["error"], told["number"]
-    if kind == "sysctl":
-        if number == errno.EINVAL:
-            return EngineError(f"the kernel refuses the value of {words}")
-        return MissingCapability(f"the kernel has no sysctl {words} that a host may set, and one needs it")
-    if kind == "user-namespace":
-        return EngineError(f"no user namespace for an unprivileged user: {words}; {remedy()}")
-    remedies = {"root": "run it as an ordinary user", "mount": MASKED if number == errno.EPERM else ""}
-    return EngineError("; ".join(filter(None, [f"the hosts could not be made: {words}", remedies.get(kind)])))
-
-
-def remedy() -> str:
-    """What keeps unprivileged users from namespaces, and how it is switched."""
-    for path, bad, words in (
-        ("kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
-        ("user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"),
-    ):
-        with contextlib.suppress(OSError):
-            if (SYSTEM / path).read_text().strip() == bad:
-                return f"as root: {words}"
-    return "a container must allow it (Docker: --security-opt seccomp=unconfined, apparmor=unconfined); or use Docker"
 
 
 def _host(plan: Plan, host: PlannedHost) -> dict[str, Any]:

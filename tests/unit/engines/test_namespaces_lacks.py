@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import engines
-from lab.engines import chosen, namespaces
-from lab.engines.namespaces import TOOLS, NamespacesEngine, deployment
+from lab.engines.namespaces import NamespacesEngine, machine
+from lab.engines.namespaces.machine import TOOLS
 from lab.errors import EngineError, MissingCapability
 
 
@@ -16,18 +15,19 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with all tools; they lie in this folder."""
     for tool, _ in TOOLS.values():
         (tmp_path / tool).touch(0o755)
-    monkeypatch.setattr(namespaces, "PATH", str(tmp_path))
+    monkeypatch.setattr(machine, "PATH", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine's /proc/sys."""
-    monkeypatch.setattr(deployment, "SYSTEM", tmp_path)
+    (tmp_path / "net/ipv6").mkdir(parents=True)
+    monkeypatch.setattr(machine, "SYSTEM", tmp_path)
     return tmp_path
 
 
-def test_a_machine_that_has_all_lacks_nothing(tools: Path) -> None:
+def test_a_machine_that_has_all_lacks_nothing(tools: Path, settings: Path) -> None:
     found = NamespacesEngine().capabilities()
     assert not found.lacks and TOOLS.keys() < found.has
 
@@ -43,9 +43,9 @@ def test_a_missing_tool_is_a_missing_capability_with_its_remedy(
 
 
 def test_a_kernel_without_ipv6_and_another_system_are_told(
-    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tools: Path, settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(namespaces, "IPV6", tmp_path / "absent")
+    (settings / "net/ipv6").rmdir()
     assert "without IPv6" in NamespacesEngine().capabilities().lacks["ipv6"]
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(EngineError, match="this is Darwin; use Docker"):
@@ -70,9 +70,37 @@ def test_what_forbids_user_namespaces_is_named_with_its_switch(
     told = {"kind": "user-namespace", "error": "unshare(1): Operation not permitted", "number": errno.EPERM}
     (settings / setting).parent.mkdir()
     (settings / setting).write_text(f"{bad}\n")
-    assert str(deployment.trouble(told)).endswith(f"unshare(1): Operation not permitted; {remedy}")
+    assert str(machine.trouble(told)).endswith(f"unshare(1): Operation not permitted; {remedy}")
     (settings / setting).write_text("9\n")
-    assert "seccomp=unconfined" in str(deployment.trouble(told))
+    assert "as root" not in str(machine.trouble(told))
+
+
+@pytest.mark.parametrize(
+    ("status", "profile", "words"),
+    [
+        ("Seccomp:\t2\n", "unconfined\n", "a seccomp filter forbids it"),
+        ("Seccomp:\t0\n", "docker-default (enforce)\n", "the security profile docker-default (enforce) forbids it"),
+        ("Seccomp:\t0\n", "unconfined\n", "nothing that is known here forbids it"),
+        ("Seccomp:\t0\n", "", "nothing that is known here forbids it"),
+    ],
+)
+def test_what_else_forbids_them_is_named_as_far_as_it_can_be_seen(
+    status: str, profile: str, words: str, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (("STATUS", status), ("PROFILE", profile)):
+        (settings / name).write_text(text)
+        monkeypatch.setattr(machine, name, settings / name)
+    told = machine.trouble({"kind": "user-namespace", "error": "it", "number": errno.EPERM})
+    assert f"it; {words}" in str(told) and "Docker" in str(told)
+
+
+@pytest.mark.parametrize(("scope", "may"), [("0", True), ("1", True), ("2", False), ("3", False)])
+def test_who_may_trace_is_the_machines_to_say(scope: str, may: bool, tools: Path, settings: Path) -> None:
+    (settings / "kernel/yama").mkdir(parents=True)
+    (settings / machine.PTRACE_SCOPE).write_text(f"{scope}\n")
+    found = NamespacesEngine().capabilities()
+    assert ("trace" in found.has) is may
+    assert may or f"ptrace_scope={scope} lets nobody trace" in found.lacks["trace"]
 
 
 @pytest.mark.parametrize(
@@ -85,46 +113,12 @@ def test_what_forbids_user_namespaces_is_named_with_its_switch(
     ],
 )
 def test_other_trouble_has_its_own_remedy_or_none(kind: str, number: int, words: str) -> None:
-    told = str(deployment.trouble({"kind": kind, "error": "it", "number": number}))
+    told = str(machine.trouble({"kind": kind, "error": "it", "number": number}))
     assert told.endswith(words) or (words in told and "; " in told)
 
 
 def test_a_setting_that_a_host_cannot_have_is_missing_and_a_bad_value_an_error() -> None:
     told = {"kind": "sysctl", "error": "net.ipv4.x", "number": errno.ENOENT}
-    missing, bad = deployment.trouble(told), deployment.trouble(told | {"number": errno.EINVAL})
+    missing, bad = machine.trouble(told), machine.trouble(told | {"number": errno.EINVAL})
     assert isinstance(missing, MissingCapability) and isinstance(bad, EngineError)
     assert "no sysctl net.ipv4.x" in str(missing) and "refuses the value of net.ipv4.x" in str(bad)
-
-
-@pytest.mark.parametrize("name", ["docker", "namespaces", "fake", "nonsense"])
-def test_a_named_engine_is_taken_at_its_word(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "docker_answers", lambda: pytest.fail("nobody asked"))
-    assert chosen(name) == (name, "")
-
-
-def test_auto_is_docker_where_it_answers_and_else_namespaces_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    monkeypatch.setattr(engines, "docker_answers", lambda: True)
-    assert chosen("auto") == ("docker", "")
-    monkeypatch.setattr(engines, "docker_answers", lambda: False)
-    name, why = chosen("auto")
-    assert name == "namespaces" and "Docker does not answer" in why
-    monkeypatch.setattr("platform.system", lambda: "Darwin")
-    assert chosen("auto") == ("docker", "")
-
-
-def test_an_engine_that_is_named_and_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def connect() -> None:
-        raise EngineError("nobody is there")
-
-    monkeypatch.setattr("lab.engines.docker.connect", connect)
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    assert not engines.docker_answers()
-
-
-def test_the_usual_socket_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setattr(engines, "SOCKET", str(tmp_path / "absent.sock"))
-    assert not engines.docker_answers()
