@@ -1,5 +1,6 @@
 """Hosts in namespaces end with the lab, whenever and however it ends: the kernel takes everything down."""
 
+import contextlib
 import os
 import random
 import re
@@ -7,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bad_days.house import NOWHERE, pair, run, start, until
+from bad_days.house import NOWHERE, PAIR, pair, run, start, until
 
 pytestmark = pytest.mark.namespaces
 
@@ -29,45 +32,98 @@ def possible(tmp_path: Path) -> None:
 
 
 def processes(mark: str) -> Iterator[int]:
-    """Those in whose command line the text stands; seen from outside of all of them."""
+    """Those in whose command line or environment the text stands; seen from outside of all of them."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().decode(errors="replace")
+            words = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
         except OSError:
             continue
-        if mark in words and int(folder.name) != os.getpid():
+        if mark.encode() in words and int(folder.name) != os.getpid():
             yield int(folder.name)
 
 
-def machine() -> tuple[list[str], list[str]]:
+def depth(pid: int) -> int:
+    """In how many PID namespaces a process is: a lab or what starts a house in 1, a house in 2, an agent in 3."""
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return len(re.findall(r"\d+", next(line for line in status.splitlines() if line.startswith("NSpid:"))))
+    return 0
+
+
+def machine(marks: Collection[str]) -> tuple[list[str], list[str], list[str]]:
     """The machine's links that are named as a house names its own, and mounts where a house has its root: others may
-    come and go meanwhile."""
+    come and go meanwhile. And files that are named after these."""
     links = [path.name for path in Path("/sys/class/net").iterdir() if OURS.fullmatch(path.name)]
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    return sorted(links), [line for line in mounts if line.split()[1].startswith(("/mnt", "/opt/lab"))]
+    places = [Path("/tmp"), Path("/run"), Path("/dev/shm"), Path("/run/netns")]
+    files = [path.name for place in places if place.is_dir() for path in place.iterdir()]
+    return (
+        sorted(links),
+        [line for line in mounts if line.split()[1].startswith(("/mnt", "/opt/lab")) or " nsfs " in line],
+        [name for name in files if any(mark in name for mark in marks)],
+    )
 
 
-def hurt(folder: Path, number: int, moment: float) -> str:
-    runs = folder / f"runs-{number}"
-    lab = start("run", pair(folder, "600 ms"), "--engine", "namespaces", runs=runs)
+PROGRAM = "import signal\nprint('here', flush=True)\nsignal.pause()\n"
+BUSY = """  - {host: server, start: [waits, TOKEN]}
+  - {host: client, wait: 600 ms}
+"""
+
+
+@dataclass(frozen=True)
+class Death:
+    """Who is killed, how long after its run began or after its hosts were there, and what tells its processes."""
+
+    number: int
+    victim: str
+    moment: float
+    token: str
+
+
+def hurt(folder: Path, death: Death) -> tuple[str, bool]:
+    """The run's id, and whether it was that victim that was killed: later there may be none."""
+    (folder / f"{death.token}.yaml").write_text(PAIR.partition("  - ")[0] + BUSY.replace("TOKEN", death.token))
+    temporary = folder / death.token
+    temporary.mkdir()
+    environment = {"LAB_TEST": death.token, "TMPDIR": str(temporary)}
+    scenario = str(folder / f"{death.token}.yaml")
+    runs = folder / f"runs-{death.number}"
+    lab = start("run", scenario, "--engine", "namespaces", runs=runs, environment=environment)
     until(lambda: lab.run or lab.over, "the run has a folder")
-    time.sleep(moment)  # the moment is what is random here
-    os.kill(lab.process.pid, signal.SIGKILL)  # it may have ended; nobody has asked for its status yet
-    lab.end()
-    return lab.run
+    deep = {"lab": 0, "house": 2, "agent": 3}[death.victim]
+    until(lambda: lab.over or not deep or _deep(lab.run, deep), "it has hosts")
+    time.sleep(death.moment)  # the moment is what is random here
+    pids = _deep(lab.run, deep)[-1:] if deep else [lab.process.pid]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # the lab may have ended; nobody has asked for its status yet
+    ended = lab.end()
+    assert ended.code in (0, 3, -signal.SIGKILL), ended
+    return lab.run, bool(pids)
+
+
+def _deep(run: str, deep: int) -> list[int]:
+    return [pid for pid in processes(f"socket-lab-run={run}") if depth(pid) == deep]
 
 
 def test_killed_at_fifty_moments(folder: Path) -> None:
-    before = machine()
+    (folder / "programs").mkdir()
+    (folder / "programs" / "waits.py").write_text(PROGRAM)
     chance = random.Random(SEED)
-    moments = [chance.uniform(0, LONGEST) for _ in range(TIMES)]
+    victims = [*["lab"] * (TIMES // 2), *["house", "agent"] * (TIMES // 4), "lab"][:TIMES]
+    mark = f"death{os.getpid()}"
+    deaths = [Death(n, victim, chance.uniform(0, LONGEST), f"{mark}-{n}-") for n, victim in enumerate(victims)]
+    before = machine([])
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        names = list(pool.map(lambda item: hurt(folder, *item), enumerate(moments)))
-    seen = [name for name in names if name]
-    assert len(seen) == TIMES
-    for name in seen:
-        until(lambda name=name: not list(processes(f"socket-lab-run={name}")), f"run {name} is gone", 2)
-    assert machine() == before
+        found = list(pool.map(lambda death: hurt(folder, death), deaths))
+    hit = Counter(death.victim for death, (_, killed) in zip(deaths, found, strict=True) if killed)
+    assert min(hit[victim] for victim in ("lab", "house", "agent")) > TIMES // 10, hit
+    for death, (name, _) in zip(deaths, found, strict=True):
+        assert name
+        for told in (death.token, f"socket-lab-run={name}"):
+            until(lambda told=told: not list(processes(told)), f"nothing of {death} runs", 2)
+        assert list((folder / death.token).iterdir()) == []
+    assert machine([mark, *(name for name, _ in found)]) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
