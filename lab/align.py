@@ -5,8 +5,9 @@ caller's to say, and so is how a row reads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 FAR = 2  # how far a part and an item are apart that have nothing in common; as far as from nothing at all
 _PAIR, _MISSING, _EXTRA, _ABSORB, _END = range(5)
@@ -16,8 +17,7 @@ Item = TypeVar("Item")
 Distance = Callable[[Part, Item], int]
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """A row, by indices: a part of the pattern (None: nothing was expected here) beside the items that belong to it
     (none: nothing was observed; any number of them beside a `...`)."""
 

@@ -10,7 +10,9 @@ is "unknown" with the reason, and no check may take it for a pass.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.history import Call, Exit, History, Packet, Tap
 from lab.i18n import _, counted
@@ -23,8 +25,7 @@ SYN_AGAIN = 1_100_000_000  # ns after which the kernel must have sent the SYN ag
 _UNREACHABLE_ICMP = frozenset({"no-route", "time-exceeded", "beyond-scope", "net-unknown", "host-unknown"})
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One try of `host` to connect to `remote`. `outcome` is one of model.OUTCOMES, "failed" (an errno of another kind:
     nothing could be tried, as EADDRNOTAVAIL), or "unknown" (caller and wire disagree or cannot tell). `why` says what
     decided it, or what is missing. `packets` are those of this try as `host`'s own tap saw them, ICMP about them
@@ -113,8 +114,7 @@ def _as_of(call: Call, until: int | None) -> Call:
     return replace(call, ended=None, error=None, result=None) if late else call
 
 
-@dataclass(frozen=True)
-class _Wire:
+class _Wire(Struct, frozen=True):
     """What the tap showed of a try until it ended. `answers` came towards the caller; `awake`: nothing was missed."""
 
     sent: tuple[Packet, ...]

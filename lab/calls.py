@@ -11,8 +11,9 @@ import base64
 import math
 import re
 import threading
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lab.errors import did_you_mean
 
@@ -28,8 +29,7 @@ MAX_TEXT = 10_000
 EXAMPLE = 'one Python call, as in "s = socket()" or "s.listen(1)"'
 
 
-@dataclass(frozen=True)
-class SocketCall:
+class SocketCall(Struct, frozen=True):
     """`targets = receiver.method(*arguments)`; `receiver` is empty for `socket(...)`. Arguments are as JSON carries
     them to the agent: bytes, tuples and constants wrapped (`{"constant": "AF_INET"}`, `{"repeat": [b"x", 9]}`)."""
 

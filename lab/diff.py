@@ -7,11 +7,12 @@ is for `report.difference` to say.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
+
+from msgspec import Struct
 
 from lab.i18n import _, counted
 from lab.runs import find, load_case, load_plan, only, skip_reason
@@ -23,8 +24,7 @@ _TIMES = re.compile(r"\b\d+ x ")
 _ABOUT = re.compile(r"\s*(\d+ x )?[^=:(|,\d]*")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """A line of the left side, of the right, or one of each; equal or not. `perhaps`: that only one side has it, or has
     it more often, may be for want of time."""
 
@@ -42,8 +42,7 @@ class Row:
         return "left" if self.right is None else "right" if self.left is None else "changed"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """A step of both sides, or of one: its numbers in the file (from 0; -1: no step; None: this side has none), and the
     rows, of which the first is the heading."""
 
@@ -56,8 +55,7 @@ class Part:
         return sum(row.kind not in ("same", "perhaps") for row in self.rows)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A case of the left side and one of the right by their names (None: this side has none), part by part."""
 
     left: str | None

@@ -7,8 +7,9 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lab.engines import open_engine
 from lab.engines.base import Capabilities, Engine, Leftover
@@ -26,8 +27,7 @@ class Level(StrEnum):
     BAD = later("bad")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One finding, and what to do about it (empty where it is well)."""
 
     level: Level

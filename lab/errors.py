@@ -12,7 +12,8 @@ LabError                    exit 3: could not judge
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 EXIT_PASSED = 0
 EXIT_FAILED = 1
@@ -21,8 +22,7 @@ EXIT_ERROR = 3
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, order=True)
-class Mark:
+class Mark(Struct, frozen=True, order=True):
     """A place in a file; line and column count from 1."""
 
     file: str
@@ -33,8 +33,7 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """One mistake in a file: where it is, what was expected, what was seen and what to do."""
 
     mark: Mark

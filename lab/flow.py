@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 from lab import __version__
 from lab.engines.base import Capabilities, Deployment, Engine, Leftover
 from lab.errors import EngineError, MissingCapability, SubnetTaken
@@ -43,8 +45,7 @@ def _unchanged(plan: Plan) -> Plan:
     return plan
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One case to be run once, as it is planned, or with that plan changed; to its end, or to the step that is
     `enough`."""
 

@@ -1,6 +1,6 @@
 """What was observed, in order: the only thing that is judged.
 
-Every observation is a frozen dataclass with the host that saw it and a time in nanoseconds since the epoch (all
+Every observation is a frozen Struct with the host that saw it and a time in nanoseconds since the epoch (all
 hosts of one engine share that clock). A history is saved as JSON lines and read back equal. What an observation
 means is for `attempts` and `checks` to say.
 """
@@ -8,15 +8,15 @@ means is for `attempts` and `checks` to say.
 import base64
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
+
+from msgspec import Struct, to_builtins
 
 Value = None | bool | int | float | str | bytes | list["Value"] | tuple["Value", ...] | dict[str, "Value"]
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What one host saw at one time (ns since the epoch)."""
 
     kind: ClassVar[str]
@@ -24,8 +24,7 @@ class Observation:
     time: int
 
 
-@dataclass(frozen=True)
-class Call(Observation):
+class Call(Observation, frozen=True):
     """A call of the socket API: by a `call` step (`caller` is its socket's name), or by a program under strace
     (`caller` is `pid.fd`, one socket's life as the program numbers it).
 
@@ -51,8 +50,7 @@ class Call(Observation):
     turn: int = 0
 
 
-@dataclass(frozen=True)
-class Packet(Observation):
+class Packet(Observation, frozen=True):
     """A packet that a host's tap saw on one of its interfaces (`lo` or a network's name).
 
     `outgoing` is as the tap saw it. `protocol` is tcp, udp, icmp, icmp6, arp, igmp or ethertype-XXXX. `flags` are words
@@ -92,8 +90,7 @@ class Packet(Observation):
         return rest[: self.length] if self.protocol in ("tcp", "udp") else rest
 
 
-@dataclass(frozen=True)
-class Tap(Observation):
+class Tap(Observation, frozen=True):
     """Proof that a host's tap was awake: from `time` to `until` it read a marker frame at both ends, counted `seen`
     frames and lost `dropped`. The socket table was read right after `until`, too."""
 
@@ -103,8 +100,7 @@ class Tap(Observation):
     dropped: int
 
 
-@dataclass(frozen=True)
-class SocketRow:
+class SocketRow(Struct, frozen=True):
     """One line of a socket table, states as `ss` names them (LISTEN, SYN-RECV, ESTAB, TIME-WAIT, …). Of a listener,
     Recv-Q is how many connections wait and Send-Q how many may."""
 
@@ -118,8 +114,7 @@ class SocketRow:
     v6only: bool = False
 
 
-@dataclass(frozen=True)
-class Sockets(Observation):
+class Sockets(Observation, frozen=True):
     """A host's socket table at the end of a step."""
 
     kind: ClassVar[str] = "sockets"
@@ -127,8 +122,7 @@ class Sockets(Observation):
     rows: tuple[SocketRow, ...]
 
 
-@dataclass(frozen=True)
-class SocketSeen(Observation):
+class SocketSeen(Observation, frozen=True):
     """One socket of a host, where it was seen to have changed: its row at a reading that ended at `time`, or its last
     row where the table lists it no more (`gone`). `id` is the kernel's own for a socket's whole life, the same from
     SYN-RECV to TIME-WAIT. Readings follow calls and packets closely, but a state may pass between two of them."""
@@ -139,8 +133,7 @@ class SocketSeen(Observation):
     gone: bool = False
 
 
-@dataclass(frozen=True)
-class View(Observation):
+class View(Observation, frozen=True):
     """What a tool (`command`, as in `netstat -an`) printed on the host at the end of a step, as it printed it."""
 
     kind: ClassVar[str] = "view"
@@ -150,8 +143,7 @@ class View(Observation):
     data: bytes
 
 
-@dataclass(frozen=True)
-class Counters(Observation):
+class Counters(Observation, frozen=True):
     """The kernel's counters of a host's network namespace, named as nstat names them; step -1 is the case's start."""
 
     kind: ClassVar[str] = "counters"
@@ -159,8 +151,7 @@ class Counters(Observation):
     values: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Output(Observation):
+class Output(Observation, frozen=True):
     """What a process wrote, in the pieces in which it came; `step` is the step that started the process."""
 
     kind: ClassVar[str] = "output"
@@ -170,8 +161,7 @@ class Output(Observation):
     turn: int = 0
 
 
-@dataclass(frozen=True)
-class Exit(Observation):
+class Exit(Observation, frozen=True):
     """How the process of a step ended: `code` as the shell tells it (128 + signal); `because` is empty where it ended
     by itself, else `stopped`, `timeout` or `case-end`."""
 
@@ -182,8 +172,7 @@ class Exit(Observation):
     turn: int = 0
 
 
-@dataclass(frozen=True)
-class Fate(Observation):
+class Fate(Observation, frozen=True):
     """What became of a packet of an impaired link, the `number`-th of those that were meant: `effects` are words out of
     lost overflowed delayed duplicated reordered, none where it passed. `packet.outgoing` is the link's direction."""
 
@@ -193,8 +182,7 @@ class Fate(Observation):
     packet: Packet
 
 
-@dataclass(frozen=True)
-class Note(Observation):
+class Note(Observation, frozen=True):
     """What the runner did or could not do: `what` is step-begin, turn, step-end, trace, problem, kernel, …"""
 
     kind: ClassVar[str] = "note"
@@ -210,11 +198,10 @@ WRAPPERS = {"bytes", "tuple", "dict"}
 T = TypeVar("T", bound=Observation)
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True, dict=True):
     """All observations of a case, in the order of their times."""
 
-    observations: tuple[Observation, ...] = field(default=())
+    observations: tuple[Observation, ...] = ()
 
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> "History":
@@ -245,13 +232,12 @@ class History:
 
 def dumps(history: History) -> str:
     """JSON lines, one an observation."""
-    return "".join(json.dumps({"kind": seen.kind} | _told(seen)) + "\n" for seen in history.observations)
+    return "".join(f"{json.dumps(_line(seen))}\n" for seen in history.observations)
 
 
-def _told(seen: Observation) -> dict[str, Any]:
-    """All of it, but for the turn of a step that has only one."""
-    plain: dict[str, Any] = _plain(asdict(seen))
-    return {key: value for key, value in plain.items() if key != "turn" or value}
+def _line(seen: Observation) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(to_builtins(seen, builtin_types=(bytes,)))
+    return {"kind": seen.kind} | plain
 
 
 def loads(text: str) -> History:
@@ -276,7 +262,7 @@ def _observation(raw: dict[str, Any]) -> Observation:
         values["packet"] = Packet(**values["packet"])
     if type(values["time"]) is not int:
         raise TypeError(f"expected a time in nanoseconds, observed {values['time']!r}")
-    unknown = values.keys() - {item.name for item in fields(cls)}
+    unknown = values.keys() - set(cls.__struct_fields__)
     if unknown:
         raise KeyError(f"unknown fields {sorted(unknown)}")
     return cls(**values)

@@ -1,8 +1,10 @@
 """Plan + History -> Report: every check of every step answered. Pure, and repeatable years later."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lab.calls import parse_call
 from lab.checks import CHECKS
@@ -16,8 +18,7 @@ VERSIONS = (later("lab"), later("engine"), later("kernel"), later("image"))
 COUNTING = ("connect", "calls", "packets")  # as a mapping, over all turns
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """One check's verdict, and the place in the file (`file:line:column`) of what it expected."""
 
     check: str
@@ -26,8 +27,7 @@ class Judgement:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class StepReport:
+class StepReport(Struct, frozen=True):
     """One step: what was done (`text`, as in `client: run echo-client 10.1.2.3 65432`), when (ns; None: it was not
     reached), and the verdicts on it. `problem` says why it could not be done."""
 
@@ -44,8 +44,7 @@ class StepReport:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """A case, judged. The outcome is PASS, FAIL, ERROR or SKIPPED (`skipped` says why); ERROR beats FAIL beats PASS.
     `problems` could not be tied to a step. `seconds` is from the first step's beginning to the last one's end,
     or to its problem."""

@@ -1,8 +1,9 @@
 """The scenarios and programs on this disk: where they are and what they are called. What is in them is for others."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lab.errors import UsageError, did_you_mean
 from lab.source import read
@@ -31,8 +32,7 @@ def shipped() -> list[Path]:
     return sorted(SCENARIOS.glob("*.yaml"))
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """What a scenario's file says of itself: title, the names of its cases, the words that find it."""
 
     title: str

@@ -8,9 +8,10 @@ import errno
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
+
+from msgspec import Struct
 
 from lab.errors import did_you_mean
 
@@ -74,8 +75,7 @@ Part = TypeVar("Part")
 Amount = tuple[int, float]
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(Struct, frozen=True):
     """At least and at most so long, in seconds; a slow machine stretches the most alone."""
 
     least: float = 0.0
@@ -86,8 +86,7 @@ class Times:
         return self.least * 1e9 <= nanoseconds <= self.most * 1e9 * time_scale
 
 
-@dataclass(frozen=True)
-class PacketPart:
+class PacketPart(Struct, frozen=True):
     """One packet: `> ICMP port-unreachable on lan again after 1 s`. `way` is > or <; an empty `interface` is any;
     `again` asks for a retransmission; `times` count from the packet before, `after 1 s..2 s` is as good as both."""
 
@@ -102,8 +101,7 @@ class PacketPart:
         return self.text
 
 
-@dataclass(frozen=True)
-class CallPart:
+class CallPart(Struct, frozen=True):
     """One call: `recv = 1..1024 within 3 s`. `name` is a word of CALLS, or `any`; `saw` is an errno's name, `ok`,
     `pending`, an amount (least, most), or None for whatever came; `times` is how long it took."""
 

@@ -11,12 +11,15 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.calls import SocketCall
 from lab.decode import packets, sockets, strace
@@ -104,8 +107,7 @@ def agent_source() -> bytes:
     return b"%010d" % len(data) + data
 
 
-@dataclass(frozen=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """Where an agent runs; `strace` is its path or empty, `uid` the agent's own."""
 
     kernel: str
@@ -115,8 +117,7 @@ class Hello:
     uid: int
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(Struct, frozen=True):
     """One of a host's interfaces; `network` is `lo` or a network's name."""
 
     index: int

@@ -5,8 +5,9 @@ fit what they judge. What a single step may hold is the model's; where a mistake
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lab import model, patterns
 from lab.calls import parse_call
@@ -22,8 +23,7 @@ REPEATABLE = ("call", "run")
 SILENT_TOOLS = {*TOOLS} - {*TALKING_TOOLS}
 
 
-@dataclass(frozen=True)
-class Numbered:
+class Numbered(Struct, frozen=True):
     """A step of one case: its number in the file, counting those within `together`, its value, and where it is written
     (`("steps", 3, "together", 1)`). Steps of one `group` begin at once."""
 

@@ -21,10 +21,10 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from lab.engines.base import new_run_id
@@ -49,8 +49,7 @@ def default_root() -> Path:
     return Path(os.environ.get("LAB_RUNS") or "runs")
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run that is being written; several threads may save. At its end it gives way: the twenty newest stay, and those
     that another living process writes. A run that saved nothing leaves nothing."""
 

@@ -7,10 +7,10 @@ What cannot be read is told once and then left out, so that it hides no other mi
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from lab import guide, model
@@ -31,8 +31,7 @@ FIELDS = {*Step.model_fields, "as"}
 SAMPLE_SUBNETS = tuple(f"192.168.{number}.0/24" for number in range(model.MAX_NETWORKS))
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """One setting of the scenario's parameters, and the networks and hosts that it asks for."""
 
     name: str
@@ -41,8 +40,7 @@ class Case:
     hosts: Mapping[str, Host]
 
 
-@dataclass(frozen=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """A file that holds no mistake. `programs` are the sources of the programs beside it, by name."""
 
     name: str

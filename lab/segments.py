@@ -8,6 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from lab.history import Packet
 
 WRAP = 1 << 32
@@ -15,8 +17,7 @@ End = tuple[str, int]
 Way = tuple[str, str, End, End]
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A TCP packet's numbers, counted from its connection's first ones as Wireshark does (a SYN is 0, the first byte
     1; modulo 2^32); None where it has none. `again`: all that it carries had passed this tap before."""
 

@@ -8,11 +8,11 @@ values mean is for `model` and `scenario` to say.
 import codecs
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from lab.errors import Mark, Problem, ScenarioError, UsageError
 
@@ -34,8 +34,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufef
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """A file's plain value and the places of its parts, by their paths (`("steps", 2, "host")`); `keys` are the places
     of the mappings' keys themselves."""
 

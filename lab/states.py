@@ -5,8 +5,9 @@ have been unseen. Which sockets are meant, and what that makes of an expectation
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from lab.history import SocketRow, SocketSeen
 
@@ -39,8 +40,7 @@ UDP: Mapping[str, frozenset[str]] = {
 GRAPHS = {"tcp": TCP, "udp": UDP}
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(Struct, frozen=True):
     """One socket from its first reading to its last, or to the one that misses it (`gone`)."""
 
     id: int

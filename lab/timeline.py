@@ -12,7 +12,9 @@ to say.
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.addressing import Interface
 from lab.history import Call, Exit, Fate, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
@@ -33,8 +35,7 @@ COMING = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
 GOING = {"send": ("DATA",), "close": ("FIN", "RST"), "shutdown": ("FIN",)}
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened on `host` at `time` (ns since the epoch), during step number `step` (-1: before).
 
     `kind` is step, call, return, packet, state, queues, output, exit, note or fold. `evidence` indexes the history.
@@ -64,8 +65,7 @@ class Event:
         return self.segment.again
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """The hosts, a lane each, and the events in order; `start` is the case's beginning (ns)."""
 
     hosts: tuple[str, ...]

@@ -4,9 +4,10 @@ They are replaced in the source before anything is made of it, so that places st
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from lab.i18n import catalog, language
 from lab.source import Path_, Source

@@ -6,7 +6,9 @@ receive. Whether the wire agrees is for `attempts` to say.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.decode.errnos import errno_name
 from lab.history import Call
@@ -26,8 +28,7 @@ Turn = tuple[int, int]  # a step's number, and which of its turns
 Thread = tuple[Turn, str]
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(Struct, frozen=True):
     """A try as its caller saw it.
 
     `saw` is accepted, refused, reset, timed-out, blocked (unreachable or prohibited), failed (an errno of another

@@ -6,8 +6,9 @@ errors about them. Which call a flow belongs to is for `attempts` to say.
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from lab.decode.dns import ENGINES_OWN
 from lab.history import History, Packet, Tap
@@ -27,8 +28,7 @@ _HOUSEKEEPING = {
 _DNS = 53
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """The packets between the caller's end and the called one, in the order of their times; never empty."""
 
     local: Endpoint

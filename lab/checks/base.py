@@ -5,10 +5,12 @@ could not be read. Each family of checks is a module beside this one; `@check` e
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.attempts import Attempt, attempts
 from lab.history import Call, Exit, History, Note, Output
@@ -23,8 +25,7 @@ class Outcome(StrEnum):
     SKIPPED = "SKIPPED"
 
 
-@dataclass(frozen=True)
-class Aligned:
+class Aligned(Struct, frozen=True):
     """A row of what was expected in order beside what was observed; a side that has nothing there is empty."""
 
     expected: str
@@ -32,8 +33,7 @@ class Aligned:
     same: bool
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A check's answer, in words for a projector. `evidence` indexes the history's observations; `aligned` shows where
     a pattern and what was seen part."""
 
@@ -47,8 +47,7 @@ class Verdict:
 Own = TypeVar("Own", Call, Output, Exit)
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(Struct, frozen=True, dict=True):
     """What a check may look at: the whole history, and which part of it is this step's.
 
     `step` is the number of the step that acted (of the pending one, for a `wait`); `host` acted, `on` looks; the window
@@ -99,8 +98,7 @@ class Seen:
 CheckFunction = Callable[[Any, Seen], Verdict]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """A check by its name in `expect:`, and the actions after which it makes sense."""
 
     name: str

@@ -1,7 +1,8 @@
 """What was asked of the socket API, and what came of it: the calls of a step in their order, none, or counts."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.align import FAR
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
@@ -19,8 +20,7 @@ _TELL_NUMBERS = ("send", "recv", "select", "poll", "epoll_wait")
 _GOES_ON = later("what has not returned cannot be judged before its end")
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """A call as it stood when the step ended: its name, what came of it (an errno's name, pending, a number, or None
     for something else), and how long it took, or has taken so far (ns)."""
 
@@ -41,8 +41,7 @@ class _Item:
 _UNSEEN = _Item("", "pending", 0)
 
 
-@dataclass(frozen=True)
-class _Made:
+class _Made(Struct, frozen=True):
     """The step's calls; `unseen` may have followed them; `shown` is where they are in the history."""
 
     items: Sequence[_Item]

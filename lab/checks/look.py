@@ -4,7 +4,9 @@ Where there is nothing to look at, these answer with the reason as text, which m
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.attempts import TOLERANCE, Attempt, packets_of
 from lab.checks.base import Seen
@@ -65,8 +67,7 @@ def accepts(seen: Seen) -> tuple[Call, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Talk:
+class Talk(Struct, frozen=True):
     """What the tap of `on` saw of one attempt or call, and when (ns); `ended` None: it goes on."""
 
     packets: tuple[Packet, ...]

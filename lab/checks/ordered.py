@@ -1,9 +1,10 @@
 """An ordered pattern against what was seen: whether it fits, and the rows that show where it does not."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
+
+from msgspec import Struct
 
 from lab.align import Distance, Pair, align
 from lab.checks.base import Aligned
@@ -17,8 +18,7 @@ Part = TypeVar("Part")
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
-class Ordered:
+class Ordered(Struct, frozen=True):
     """The answer; `rows` are there for what does not fit."""
 
     fits: bool

@@ -1,7 +1,8 @@
 """Which packets went over the wire: in their order with times and interfaces, none, or so many of each kind."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.align import FAR
 from lab.attempts import TOLERANCE
@@ -17,8 +18,7 @@ from lab.segments import segments
 from lab.wire import ends, label, outbound
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """A packet of a talk: which way it went, what it is, and how long (ns) after the one before it came, the first one
     after the beginning."""
 

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.align import FAR
 from lab.attempts import TOLERANCE, Attempt
@@ -21,8 +22,7 @@ from lab.wire import Endpoint, plain
 _Ends = tuple[Endpoint, Endpoint]
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     """What is to be said of one socket, or of those that are meant."""
 
     outcome: Outcome

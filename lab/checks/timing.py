@@ -1,6 +1,6 @@
 """How long it took: within, after. Of the step's attempts to connect, else of its call, else of its program."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, exit_of, indices, lasted, untraced
@@ -9,8 +9,7 @@ from lab.i18n import _
 from lab.patterns import seconds
 
 
-@dataclass(frozen=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """Something that took time: `long` it took (ns), or has taken so far where it is not `over`."""
 
     what: str

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from lab.history import Call, Value
 
 _LINE = re.compile(r"(?:\[pid +(?P<tid>\d+)\] +|(?P<pid>\d+) +)?(?P<time>\d{1,12}\.\d{1,9}) (?P<rest>.*)", re.DOTALL)
@@ -75,8 +77,7 @@ class _Lives:
         return f"{pid}.{descriptor}" + (f"#{life}" if life > 1 else "")
 
 
-@dataclass(frozen=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     """A call that has begun: its thread, its time and its text so far; `line` is where it stands."""
 
     pid: str

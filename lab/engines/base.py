@@ -7,9 +7,10 @@ said there is none of the engine's business. Whatever `deploy` makes carries the
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from lab.plan import Plan
@@ -23,8 +24,7 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(4).hex()}"
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What this engine on this kernel can do (`ipv6`, `router`, `trace`, `sysctl:KEY`, …), and its versions for reports
     (`engine`, `kernel`, `image`). `lacks` gives the reason for each that is known to be missing."""
 
@@ -33,8 +33,7 @@ class Capabilities:
     versions: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """Something of the lab's that no living run owns, or that a living run holds."""
 
     kind: str

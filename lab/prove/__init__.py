@@ -9,7 +9,9 @@ matrix looks is for `report.proof` to say.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.checks.base import Outcome
 from lab.counting import Counter
@@ -31,8 +33,7 @@ UNREFUTED = later(
 PATIENCE = 2.0
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True):
     """A case and its run, unchanged."""
 
     job: Job
@@ -54,8 +55,7 @@ class Known:
         return str(place(self.job.scenario.source, ("cases", self.job.case.name)))
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """One mutant of a known case, by the name of its mutation."""
 
     known: Known

@@ -6,7 +6,8 @@ one that cannot tell (ERROR) refutes nothing. Two cases that expect the same pro
 """
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.base import Outcome, Verdict
 from lab.flow import Job
@@ -19,8 +20,7 @@ from lab.prove.matrix import Answer, Cell, Finding
 Key = tuple[int, str, int, str]
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A check of one case as its sibling's run answers it: its place (`file:line:column`), and what the sibling expects
     instead."""
 

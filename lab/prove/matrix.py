@@ -1,8 +1,9 @@
 """What a proof says: a matrix a scenario, a row a case, a column for each sibling and each mutation. Values only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from lab.checks.base import Outcome
 from lab.errors import EXIT_ERROR, EXIT_FAILED, EXIT_PASSED
@@ -30,8 +31,7 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What no check noticed (SURVIVED), or none could tell (UNCLEAR): at `place` (`file:line:column`), in words.
     `checks` are those that could have noticed, a line each."""
 
@@ -44,8 +44,7 @@ class Finding:
         return f"{self.place}: {self.words}"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One case against one sibling, in `tried` checks, or against one mutation, in `tried` places. `refuted`: a check
     FAILed, whatever else survived."""
 
@@ -55,8 +54,7 @@ class Cell:
     refuted: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One case, with a cell for each of the scenario's cases (None: itself) and each mutation; none where it did not
     pass unchanged. `findings` are about the case as a whole, `reason` tells why it was skipped."""
 
@@ -74,8 +72,7 @@ class Row:
         return self.findings + tuple(found for cell in cells if cell for found in cell.findings)
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """One scenario's matrix."""
 
     scenario: str

@@ -7,8 +7,10 @@ it yields none: by a rule about what was observed, never by a name. Expectations
 
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.calls import parse_call, tree_of
 from lab.history import Call, Fate, History, Packet, SocketSeen, Tap
@@ -24,8 +26,7 @@ UNMET = frozenset(
 ANY, LOOPBACK = ("", "0.0.0.0", "::"), ("127.", "::1")
 
 
-@dataclass(frozen=True)
-class Mutant:
+class Mutant(Struct, frozen=True):
     """One change to one case: `place` is the `file:line:column` of what is changed, `words` say so behind "although".
     Either the plan is changed, and run; or what was observed is, and judged: then a check that cannot tell (ERROR) has
     noticed, too."""
@@ -39,8 +40,7 @@ class Mutant:
 Mutants = Callable[[Plan, History], Iterable[Mutant]]
 
 
-@dataclass(frozen=True)
-class Mutation:
+class Mutation(Struct, frozen=True):
     """A row of the table: `name` heads a column, `words` explain it, `where` says to what it applies."""
 
     name: str

@@ -1,8 +1,9 @@
 """The audience of a proof: it says how far it is, and remembers how each case went."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lab.counting import Counter
 from lab.history import History
@@ -10,8 +11,7 @@ from lab.judge import Report
 from lab.plan import Plan
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True):
     """A case that was run; the history of a skipped one is empty."""
 
     plan: Plan

@@ -5,7 +5,8 @@ Nothing here judges, and nothing trusts what it shows: a program's output reache
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.base import Aligned, Outcome
 from lab.i18n import _, counted, later
@@ -59,8 +60,7 @@ def word(outcome: str) -> str:
     return _(str(outcome))
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something that kept a case from passing: `place` is `file:line:column`, `words` say what, `check` names the check
     (empty where it was none), `aligned` shows where a pattern and what was seen part."""
 

@@ -8,7 +8,8 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.base import Outcome, Verdict
 from lab.i18n import _
@@ -24,8 +25,7 @@ _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?:::?[0-9a-f
 _CHOSEN_PORT = re.compile(r":(3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[45]\d{4}|60[0-9]\d\d)\b")
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """What one case shows; `differs` from most of the others."""
 
     text: str
@@ -33,8 +33,7 @@ class Cell:
     differs: bool = False
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A parameter, step, check, or the outcome (`kind`). Where all cases are alike there is one cell for all."""
 
     kind: str

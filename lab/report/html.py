@@ -10,7 +10,6 @@ the environment does both. Importing this module imports Jinja: do it late.
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct
 
 from lab.checks.base import Outcome
 from lab.diff import Comparison, summary
@@ -48,8 +48,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS, FEWEST_ROWS, ALL_ROWS = 400, 80, 2000
 
 
-@dataclass(frozen=True)
-class ScenarioPage:
+class ScenarioPage(Struct, frozen=True):
     """A scenario's part: its cases, compared; and a drawing for each topology, with the cases that have it."""
 
     anchor: str

@@ -5,8 +5,8 @@ marks carry the meaning, colour only repeats it. What is folded is for `folding`
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
@@ -19,8 +19,7 @@ NARROWEST = 18
 STYLES = {"packet": "cyan", "state": "green", "queues": "green", "fold": "dim", "output": "dim", "note": "magenta"}
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What is drawn; every one is a single cell wide."""
 
     lane: str = "│"

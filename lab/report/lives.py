@@ -5,13 +5,13 @@ Of a host that nobody watched, the tables at the steps' ends are all that is kno
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.history import History, SocketRow, Sockets, SocketSeen
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(Struct, frozen=True):
     """A socket of `host` that was seen like `row` from `begin` to `end` (ns; None: it was not seen otherwise)."""
 
     host: str

@@ -5,7 +5,8 @@ What an event is made of is for `fields`, where it stands for `svg`; how it look
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.base import Outcome
 from lab.history import Output, Sockets, View
@@ -25,16 +26,14 @@ ALL_LINES, FEWEST_LINES = 4000, 20
 LONGEST_PARAMETER, LONGEST_LINK = 120, 40
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Struct, frozen=True):
     """A piece of evidence: the anchor at which it is shown (empty: it is not), and what it is."""
 
     anchor: str
     words: str
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """A judgement, with what it rests on; `more` pieces of evidence are not named."""
 
     judgement: Judgement
@@ -42,8 +41,7 @@ class Check:
     more: int
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """What a step's program wrote on one stream, or what a tool printed; `size` in bytes."""
 
     name: str
@@ -51,16 +49,14 @@ class Stream:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """A host's sockets, a row each."""
 
     host: str
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A step with all that was seen of it: `row` is its place in the diagram, `tables` the sockets at its end."""
 
     report: StepReport
@@ -71,8 +67,7 @@ class Step:
     tables: tuple[Table, ...]
 
 
-@dataclass(frozen=True)
-class EventDetails:
+class EventDetails(Struct, frozen=True):
     """A row of the diagram with all that is known of it."""
 
     row: Row
@@ -80,8 +75,7 @@ class EventDetails:
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True)
-class CasePage:
+class CasePage(Struct, frozen=True):
     """A case's part of the page; `anchor` begins all of its anchors, times count from `start` (ns)."""
 
     anchor: str

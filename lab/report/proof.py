@@ -1,8 +1,8 @@
 """A proof on a terminal or as JSON: a matrix a scenario, and below it what no check noticed, with its place."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+
+import msgspec
 
 from lab.i18n import _, later
 from lab.prove.matrix import Answer, Cell, Proof, summary
@@ -53,4 +53,4 @@ def _sign(cell: Cell | None) -> str:
 
 def lines(proofs: Sequence[Proof]) -> str:
     """One JSON object a scenario."""
-    return "".join(json.dumps(asdict(proof)) + "\n" for proof in proofs)
+    return "".join(msgspec.json.encode(proof).decode() + "\n" for proof in proofs)

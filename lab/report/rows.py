@@ -6,16 +6,17 @@ failed check points at. How a row looks is for `svg` to say, what is known of it
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.folding import folded
 from lab.i18n import counted
 from lab.timeline import Event, Timeline
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One event of the diagram; `anchor` is unique on the page."""
 
     anchor: str

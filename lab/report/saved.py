@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.history import History
 from lab.judge import Report, judge, skipped
@@ -11,8 +13,7 @@ from lab.plan import Plan
 from lab.runs import load_case, load_plan, skip_reason
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """A case. `name` is its own, with a number where it was run again; the history of a skipped one is empty."""
 
     name: str

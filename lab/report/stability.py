@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.base import Outcome
 from lab.i18n import _
@@ -11,8 +12,7 @@ from lab.judge import Report
 from lab.report import clean, duration, word
 
 
-@dataclass(frozen=True)
-class Stability:
+class Stability(Struct, frozen=True):
     """A case and all its runs. `p50` and `p95` are times (s) that so many percent of the runs did not exceed; a flake
     is a run that came out otherwise than most."""
 

@@ -9,8 +9,11 @@ Pure geometry: `templates/diagram.html` draws it, and makes every text harmless;
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.i18n import _, later
 from lab.report import clean, clip, duration
@@ -27,8 +30,7 @@ NARROWEST_LANE = 345
 BEFORE = later("before the first step")
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """An event in its place: `y` is its middle. A packet goes from `x` to `end`; anything else stands at `x`. `time` is
     what the time column says, `label` all of it in words; `above` is where a packet's words stand, `open` which of its
     ends is not known."""
@@ -57,8 +59,7 @@ class Mark:
         return 1 if self.end >= self.x else -1
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A call under way, in one band."""
 
     x: int
@@ -66,8 +67,7 @@ class Bar:
     bottom: int
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(Struct, frozen=True):
     """A step, or the next piece of a long one, which has no heading: its lines, the hosts' lanes (name, x) whose names
     stand below `heads`, and what happened. `pauses` are (y, words)."""
 

@@ -2,7 +2,8 @@
 pixels; `templates/topology.html` draws it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.addressing import Interface
 from lab.i18n import _
@@ -13,8 +14,7 @@ MARGIN, BOX, TOP, ROW = 12, 64, 110, 76
 NARROWEST, ROOM = 200, 44
 
 
-@dataclass(frozen=True)
-class Joint:
+class Joint(Struct, frozen=True):
     """An interface: where the host's line meets the network's, and its addresses."""
 
     x: int
@@ -23,8 +23,7 @@ class Joint:
     addresses: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(Struct, frozen=True):
     """A host; `joints` from top to bottom."""
 
     name: str
@@ -34,8 +33,7 @@ class Box:
     joints: tuple[Joint, ...]
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """A network."""
 
     name: str
@@ -45,8 +43,7 @@ class Wire:
     end: int
 
 
-@dataclass(frozen=True)
-class Map:
+class Map(Struct, frozen=True):
     """The drawing; `words` tell it."""
 
     width: int

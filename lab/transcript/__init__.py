@@ -15,7 +15,8 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.attempts import Attempt, attempts
 from lab.history import Call, Exit, History, Note, Packet
@@ -32,8 +33,7 @@ SET_UP, BESIDE = "the hosts", "beside the steps"
 _SYNS = re.compile(r"^(\d+) SYNs?, then")
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """A step, or what belongs to none: its heading and the lines below. `number` is the step's in the file, from 0; -1
     for the hosts and for what stands beside the steps. `perhaps` are the lines that a case may have been too short to
     see: the last words of a program that nobody waits for."""
@@ -44,8 +44,7 @@ class Section:
     perhaps: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """A case; `skipped` is the reason why it was not run."""
 
     scenario: str

@@ -6,8 +6,9 @@ waits for does at its end (closing, waiting for more) depends on who is faster, 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from lab.history import Call, History, Value
 from lab.netcalls import of_networks

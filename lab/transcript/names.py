@@ -7,8 +7,9 @@ it before. Anything else that a kernel made up (pointers, hardware and link-loca
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from lab.history import Call, History, Packet, SocketRow, Sockets, SocketSeen
 from lab.plan import Plan
@@ -24,8 +25,7 @@ _MADE_UP = (
 _NUMBER = re.compile(r"(?<![\w.])\d{1,5}(?!\.?\w)")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True, dict=True):
     """`addresses` gives the plan's name for each (`server.lan`, `lan.unused`); `given` are the ports of chance."""
 
     addresses: Mapping[str, str]

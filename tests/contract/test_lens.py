@@ -1,11 +1,11 @@
 """What every engine's packets look like through the lab's lens: capture files, and the engine's own DNS."""
 
 import struct
-from dataclasses import replace
 
 import pytest
 from capture_files import Row, read, wireshark, wireshark_is_there
 from contract.house import port
+from msgspec.structs import replace
 
 from lab.history import History, Packet
 from lab.pcapng import captures

@@ -1,9 +1,8 @@
 """What the caller saw and what the wire showed, put together: every outcome, and every way not to know it."""
 
-from dataclasses import replace
-
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
+from msgspec.structs import replace
 
 from lab.attempts import attempts, packets_of
 from lab.history import History, Packet

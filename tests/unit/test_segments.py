@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from capture_files import wireshark, wireshark_is_there
+from msgspec.structs import asdict
 
 from lab.decode.packets import decode
 from lab.engines.fake.wire import ACK, FIN, PSH, RST, SYN, frame
@@ -241,7 +242,7 @@ def test_a_router_sees_a_packet_twice_and_it_was_sent_once() -> None:
 def test_each_host_is_read_by_itself() -> None:
     mine, other = (
         refused(Talk()).packets,
-        [Packet(**{**vars(packet), "host": "other"}) for packet in refused(Talk()).packets],
+        [Packet(**{**asdict(packet), "host": "other"}) for packet in refused(Talk()).packets],
     )
     assert [told(segment) for segment in segments([*mine, *other])] == ["0", "1/1"] * 2
 
@@ -257,7 +258,7 @@ def test_beyond_four_gigabytes_nothing_was_sent_before() -> None:
     talk, size, packets = Talk().opened(), 1 << 30, []
     for number in range(9):
         (sent,) = Talk().out("P.", (1001 + number * size) % WRAP, 5001).packets
-        packets.append(Packet(**{**vars(sent), "length": size}))
+        packets.append(Packet(**{**asdict(sent), "length": size}))
     read = segments([*talk.packets, *packets, packets[-1]])
     assert [segment.again for segment in read[3:]] == [False] * 9 + [True]
     assert read[-2].seq == 1, "eight gigabytes further, modulo four"

@@ -1,11 +1,11 @@
 """What happened on every host, in one order: packets that cross, are lost, go round; calls and their true ends."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
+from msgspec.structs import replace
 
 from lab.history import Note, Observation, Packet, SocketRow, SocketSeen
 from lab.model import Step

@@ -1,9 +1,8 @@
 """Who talked to whom, which way, and whether anybody was looking."""
 
-from dataclasses import replace
-
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
+from msgspec.structs import replace
 
 from lab.history import History, Packet, Tap
 from lab.wire import awake, describe, flows, is_noise, label, noise, outbound, plain, unanswered

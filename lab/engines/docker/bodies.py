@@ -5,9 +5,10 @@ Every thing carries the run's labels; the sweep knows the lab's own by nothing e
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
+
+from msgspec import Struct
 
 from lab.plan import Plan, PlannedHost, PlannedNetwork
 
@@ -27,8 +28,7 @@ ENDPOINTS_AT_ONCE = (1, 44)  # Docker 25: a container is created with all its ne
 _INTERFACE_SYSCTL = re.compile(r"(net\.ipv[46]\.(?:conf|neigh)\.)eth(\d+)(\..+)")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     """What a deployment's things are called and labelled; `token` tells two deployments of one run apart."""
 
     run: str

@@ -7,15 +7,16 @@ label that cannot be read so proves neither life nor death; what follows from th
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 PROC = Path("/proc")
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A process, told apart from every other that ever had its number. What cannot be read is empty."""
 
     pid: int

@@ -7,9 +7,10 @@ a run is dead when all it has left is older than ten minutes. Removal is by labe
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lab.engines.base import Leftover
 from lab.engines.docker import bodies, lease
@@ -24,8 +25,7 @@ WORKERS = 8
 NOT_FOUND = 404
 
 
-@dataclass(frozen=True)
-class Belongings:
+class Belongings(Struct, frozen=True):
     """What the engine has of one run, as the API lists it."""
 
     run: str

@@ -8,9 +8,10 @@ here blocks: waiting is for `sockets`.
 import errno
 import os
 from collections import deque
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lab.engines.fake.wire import ACK, FIN, PSH, RST, SYN, Address, Packet, Segment
 from lab.engines.fake.world import SECOND, Timer

@@ -2,8 +2,11 @@
 refuses in iptables' own way, with a status and words, so that no rule is silently another one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.engines.fake.wire import ACK, FIN, RST, SYN, Packet
 
@@ -46,8 +49,7 @@ class Unknown(Refusal):
     """A command that iptables may know, and this firewall does not."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a packet must be (None: anything) and what becomes of it."""
 
     protocol: str | None = None
@@ -182,8 +184,7 @@ def _with(rule: Rule, name: str, value: str) -> Rule:
         except ValueError as error:
             raise Refusal(f"host/network `{value}' not found") from error
         return replace(rule, source=network) if name == "source" else replace(rule, destination=network)
-    texts: dict[str, str] = {name: value}
-    return replace(rule, **texts)  # type: ignore[arg-type]
+    return replace(rule, **{name: value})
 
 
 def _checked(rule: Rule, version: int) -> Rule:

@@ -4,8 +4,9 @@ Reading them back is for `lab.decode`; who sends what to whom is for `host` and 
 """
 
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from msgspec import Struct
 
 Address = IPv4Address | IPv6Address
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -14,8 +15,7 @@ BROADCAST = b"\xff" * 6
 NOBODY = b"\0" * 6
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """TCP's part of a packet; sequence numbers grow without end here and wrap on the wire."""
 
     sport: int
@@ -32,8 +32,7 @@ class Segment:
         return self.seq + len(self.data) + bool(self.flags & SYN) + bool(self.flags & FIN)
 
 
-@dataclass(frozen=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """An IP packet with a TCP segment, or with an ICMP error (type, code) about another packet."""
 
     source: Address

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 HOUSE = Path(__file__).parent / "house.py"
 AGENT = Path(__file__).parents[2] / "agent"
@@ -20,8 +21,7 @@ MARK = "socket-lab-run="
 END_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class House:
+class House(Struct, frozen=True):
     """The process, and the socket by which it is told; it ends when that is closed."""
 
     process: "subprocess.Popen[bytes]"

@@ -1,9 +1,9 @@
 """spread: what came of the turns of a repeated step."""
 
-from dataclasses import replace
 from typing import Any
 
 from history_samples import Story, at
+from msgspec.structs import replace
 
 from lab.checks.base import Outcome, Seen
 from lab.history import Exit, Note, Output

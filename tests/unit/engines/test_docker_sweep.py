@@ -1,9 +1,9 @@
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lab.engines.docker import bodies, lease, sweep
 from lab.engines.docker.client import Refused

@@ -4,12 +4,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 from page_outline import Page, drawings
 from report_samples import ALL, ATTACK, FAILING, HOSTILE, SKIPPED, START, TITLE, plan
 

@@ -1,10 +1,10 @@
 """JUnit XML: suites, cases, and the text of what did not pass."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 from report_samples import ALL, ATTACK, ERRING, FAILING, PASSING
 
 from lab.judge import Report

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 from report_samples import START, plan
 
 from lab.history import Call, History, Output, Packet, SocketRow, Sockets, SocketSeen
@@ -115,8 +116,8 @@ def known(event: Event, *seen: object) -> dict[str, str]:
 def test_the_fields_of_a_packet_are_those_of_both_ends() -> None:
     sent = Packet("client", START + 1_000_000, "lan", True, "tcp", "10.1.2.4", "10.1.2.3", 40000, 80, ("PSH", "ACK"))
     frame = {"length": 5, "ttl": 64, "window": 502, "size": 71, "frame": b"h" * 66 + b"hello", "header": 66}
-    ends = [Packet(**vars(sent) | frame), Packet(**vars(sent) | frame)]
-    ends[1] = Packet(**vars(ends[1]) | {"host": "server", "time": START + 1_023_000, "outgoing": False})
+    ends = [Packet(**asdict(sent) | frame), Packet(**asdict(sent) | frame)]
+    ends[1] = Packet(**asdict(ends[1]) | {"host": "server", "time": START + 1_023_000, "outgoing": False})
     told_ = Event("packet", ends[0].time, "client", "DATA 5 bytes", (0, 1), to="server", arrived=ends[1].time)
     found = known(told_, *ends)
     assert found["direction"] == "client to server" and found["from"] == "10.1.2.4:40000"

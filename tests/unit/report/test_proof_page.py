@@ -1,8 +1,8 @@
 """The page of a proof: all that the terminal has, each survivor with its place, and nothing harmful."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from msgspec.structs import replace
 from page_outline import Page
 from report_samples import HOSTILE
 

@@ -1,9 +1,9 @@
 """Repeated cases: how often each outcome came, how long they took, and which runs were not like the others."""
 
-from dataclasses import replace
 from io import StringIO
 
 import pytest
+from msgspec.structs import replace
 
 from lab.checks.base import Outcome
 from lab.judge import Report

@@ -1,9 +1,10 @@
 """Saved histories, and what may be changed in one."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from lab.history import Call, History, Observation, Packet
 from lab.plan import Plan

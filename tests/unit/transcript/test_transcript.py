@@ -1,8 +1,7 @@
 """A case's transcript: what chance decides is not in it, and each fact is."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import asdict, replace
 from saved_cases import MS, added, calls, changed, copied, dropped, later, packets, saved, told
 
 from lab.diff import Row, compare
@@ -221,7 +220,7 @@ FACTS = {
         changed(
             Sockets,
             lambda _: True,
-            rows=lambda table: tuple(SocketRow(**vars(row) | {"send_q": 5}) for row in table.rows),
+            rows=lambda table: tuple(SocketRow(**asdict(row) | {"send_q": 5}) for row in table.rows),
         ),
     ),
     "a listener": (
