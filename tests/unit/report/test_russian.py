@@ -9,6 +9,7 @@ import pytest
 from page_outline import Page
 
 import lab
+from lab.engines import open_engine
 from lab.flow import Job, open_session, run_jobs
 from lab.i18n import speak
 from lab.library import find
@@ -41,7 +42,7 @@ class Patient(Terminal):
 def run(file: IO[str]) -> None:
     scenario = load(find("refused"))
     terminal = Patient(make_console(file, "never", 80), drawn=True)
-    with open_session("fake", False, 1.0) as session:
+    with open_session(open_engine("fake"), False, 1.0) as session:
         reports = run_jobs(session, [Job(scenario, case_of(scenario, "firewall-icmp"))], lambda: terminal, 1)
     terminal.summary(reports, 1.5, Path("runs") / RUN)
 
