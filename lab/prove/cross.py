@@ -1,11 +1,12 @@
 """Siblings: what one case expects must not be true of another, where the two expect different things. Pure.
 
 A case is planned on its sibling's addresses and judged by its sibling's history, check by check: those that both make
-of the same host's step, seen from the same host, and resolve differently, must FAIL. One that passes is a survivor;
-one that cannot tell (ERROR) refutes nothing. Two cases that expect the same prove nothing to each other.
+of the same host's step, seen from the same host, and resolve differently, must FAIL. A step is the same if it stands
+at the same place in the file, or does the same instead of one that the other leaves out. A check that passes is a
+survivor; one that cannot tell (ERROR) refutes nothing. Two cases that expect the same prove nothing to each other.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 
 from msgspec import Struct
 
@@ -44,9 +45,32 @@ def expected(plan: Plan) -> dict[Key, tuple[str, object]]:
     return found
 
 
+def numbered_as(sibling: Plan, plan: Plan) -> Plan:
+    """The plan with its steps numbered as the same ones of its sibling; those that it has for itself are behind all."""
+    ours, theirs = ({planned.number for planned in one.steps} for one in (plan, sibling))
+    instead: dict[str, deque[int]] = defaultdict(deque)
+    for planned in sibling.steps:
+        if planned.number not in ours and planned.step.action != "observe":
+            instead[planned.text].append(planned.number)
+    numbers: dict[int | None, int] = {}
+    for planned in plan.steps:
+        own = max(ours | theirs) + 1 + planned.number
+        if planned.number in theirs:
+            numbers[planned.number] = planned.number
+        elif instead[planned.text]:
+            numbers[planned.number] = instead[planned.text].popleft()
+        else:
+            numbers[planned.number] = own
+    steps = (
+        planned.model_copy(update={"number": numbers[planned.number], "target": numbers.get(planned.target)})
+        for planned in plan.steps
+    )
+    return plan.model_copy(update={"steps": tuple(steps)})
+
+
 def differing(one: Plan, other: Plan) -> set[Key]:
     """The checks that both make of the same host's step, seen from the same host, and resolve differently."""
-    ours, theirs = expected(one), expected(other)
+    ours, theirs = expected(numbered_as(other, one)), expected(other)
     both = ours.keys() & theirs.keys()
     return {key for key in both if ours[key][0] == theirs[key][0] and ours[key][1] != theirs[key][1]}
 
@@ -79,7 +103,7 @@ def crossed(job: Job, sibling: Plan, history: History) -> tuple[Answered, ...]:
     """The case's differing checks, answered by its sibling's run; what is only written differently (`''` and
     `0.0.0.0`) does not differ."""
     plan = make_plan(job.scenario, job.case, [network.subnet for network in sibling.networks], sibling.time_scale)
-    ours, theirs = _answers(plan, history), _answers(sibling, history)
+    ours, theirs = _answers(numbered_as(sibling, plan), history), _answers(sibling, history)
     return tuple(
         Answered(ours[key].mark, ours[key].check, ours[key].verdict, theirs[key].verdict.expected)
         for key in sorted(differing(plan, sibling))

@@ -25,7 +25,7 @@ MEANINGS = {
     Answer.NOTICED: later("a check FAILs, as it must (of the empty capture, that it could not tell is enough)"),
     Answer.SURVIVED: later("the checks pass all the same"),
     Answer.UNCLEAR: later("no check FAILs, and one could not tell"),
-    Answer.SAME: later("the sibling expects the same"),
+    Answer.SAME: later("of what both do, the sibling expects the same"),
     Answer.NONE: later("the change would change nothing here"),
     Answer.SKIPPED: later("the engine cannot do it"),
 }

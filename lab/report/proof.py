@@ -18,7 +18,9 @@ SIGNS = {
     Answer.SKIPPED: later("skipped"),
     Answer.NONE: ".",
 }
-LEGEND = later("+ a check FAILs, as it must; = the sibling expects the same; . does not apply; itself -")
+LEGEND = later(
+    "+ a check FAILs, as it must; = of what both do, the sibling expects the same; . does not apply; itself -"
+)
 WIDEST = 32
 
 

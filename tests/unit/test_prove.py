@@ -100,6 +100,17 @@ def test_a_mutant_is_run_up_to_the_step_that_notices(session: Session) -> None:
     assert [note.step for note in whole.all(Note) if note.what == "step-begin"] == [0, 1, 2, 4, 5]
 
 
+def test_a_step_that_does_the_same_instead_is_the_same(session: Session) -> None:
+    step = SCENARIO.splitlines()[-1]
+    twice = [step.replace("client, call", f"client, only: {case}, call") for case in ("open", "shut")]
+    text = SCENARIO.replace(step, "\n".join(twice)).replace("OPEN", "{connect: accepted}")
+    found = scenario_of(parse(text.replace("SHUT", "{connect: refused}").encode(), "t.yaml"), Path("t.yaml"))
+    (proof,) = prove(session, [found], lambda _: None, 2)
+    for row in proof.rows:
+        (cell,) = filter(None, row.siblings.values())
+        assert (cell.answer, cell.tried) == (Answer.NOTICED, 1)
+
+
 LOSSY = """\
 title: T
 networks: {lan: {}}
