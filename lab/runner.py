@@ -147,7 +147,8 @@ class _Run:
         names = {name for expectation in planned.step.expect for name in expectation.checks()}
         started = planned.step.action == "start"
         settling = names if started else names & SETTLING
-        limit = planned.timeout if started else SETTLE_SECONDS * self.plan.time_scale
+        starting = started or (planned.step.action == "observe" and "listening" in names)  # of a pending program
+        limit = planned.timeout if starting else SETTLE_SECONDS * self.plan.time_scale
         deadline = self.deployment.now() + (int(limit * 1e9) if settling else 0)
         pause = POLL_SECONDS
         lookers = {expectation.on or planned.step.host for expectation in planned.step.expect}

@@ -74,9 +74,9 @@ class Trial(Struct, frozen=True):
         return changed.model_copy(update={"case": f"{plan.case}.{self.mutation}", "steps": steps})
 
     def _hurried(self, planned: PlannedStep) -> PlannedStep:
-        """What a program does after its start is not waited for much longer than it took unchanged."""
+        """What a program does after its start, and that it listens, is not waited for much longer than unchanged."""
         window = self.known.done.history.window(planned.number)
-        if planned.step.action != "start" or window is None:
+        if planned.step.action not in ("start", "observe") or window is None:
             return planned
         limit = PATIENCE * ((window[1] - window[0]) / 1e9 + 1)
         return planned.model_copy(update={"timeout": min(planned.timeout, limit)})
