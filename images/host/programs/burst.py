@@ -27,7 +27,8 @@ while sel.get_map():
             sel.modify(s, selectors.EVENT_READ, number)
         else:
             data = s.recv(1024)
-            print(f"client {number}: {data!r} after {time.monotonic() - began:.1f} s", flush=True)
+            waited = time.monotonic() - began
+            print(f"client {number}: {data!r} after {waited:.1f} s", flush=True)
             sel.unregister(s)
             s.close()
 print("all served", flush=True)

@@ -6,7 +6,7 @@ import socket
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=65432)
-parser.add_argument("--reuse", action="store_true", help="set SO_REUSEADDR, to be started again at once")
+parser.add_argument("--reuse", action="store_true", help="set SO_REUSEADDR")
 args = parser.parse_args()
 
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:

@@ -7,8 +7,8 @@ import socket
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("host")
 parser.add_argument("port", type=int)
-parser.add_argument("--close", choices=["with", "close"], required=True, help="how the socket is to be closed")
-parser.add_argument("--fail", action="store_true", help="raise an exception before the end")
+parser.add_argument("--close", choices=["with", "close"], required=True)
+parser.add_argument("--fail", action="store_true", help="raise an exception")
 args = parser.parse_args()
 
 

@@ -17,7 +17,7 @@ with socket.socket(family, socket.SOCK_STREAM) as s:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     s.bind((args.host, args.port))
     s.listen(5)
-    shown = subprocess.run(["lsof", "-i", "-n"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    shown = subprocess.check_output(["lsof", "-i", "-n"], text=True)
     for line in shown.splitlines():
         print(" ".join(line.split()), flush=True)
     print("that is all", flush=True)
