@@ -7,11 +7,12 @@ from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import call_of, exit_of, far_end, indices, tried
 from lab.checks.outcome import NOTHING, shown
 from lab.history import Call, Note, Observation, Output
+from lab.i18n import _, counted
 from lab.model import SpreadExpectation
 from lab.patterns import amount, share
 from lab.tries import error_of
 
-SHOWN = 8
+SHOWN, LONGEST = 8, 80
 _Value = tuple[str, Sequence[Observation]]  # and what tells it
 
 
@@ -20,20 +21,21 @@ def spread(expected: Sequence[SpreadExpectation], seen: Seen) -> Verdict:
     """The values of all turns, taken together; a turn that tells none is an ERROR."""
     text = "; ".join(map(_words, expected))
     if seen.turns < 2:
-        return could_not_tell(text, "the step has no turns that could be compared; repeat: N gives it some")
+        return could_not_tell(text, _("the step has no turns that could be compared; repeat: N gives it some"))
     told, wrong, evidence = [], False, []
     for one in expected:
         if one.distinct is None and one.among is None and one.each is None:
-            return could_not_tell(text, "neither distinct, nor among, nor each is expected of the values")
+            return could_not_tell(text, _("neither distinct, nor among, nor each is expected of the values"))
         values = [VALUES[one.of](turn) for turn in seen.each]
         silent = next((number for number, value in enumerate(values) if isinstance(value, str)), None)
         if silent is not None:
-            return could_not_tell(text, f"turn {silent + 1} of {seen.turns} tells no {one.of}: {values[silent]}")
-        known = [value for value in values if isinstance(value, tuple)]
-        counts = Counter(value for value, _ in known)
+            known = {"number": silent + 1, "count": seen.turns, "value": one.of, "why": values[silent]}
+            return could_not_tell(text, _("turn {number} of {count} tells no {value}: {why}", **known))
+        telling = [value for value in values if isinstance(value, tuple)]
+        counts = Counter(value for value, __ in telling)
         told.append(f"{one.of} {_listed(counts)}")
         wrong |= not _holds(one, counts)
-        evidence += [first for _, found in known for first in found[:1]]
+        evidence += [first for __, found in telling for first in found[:1]]
     return (failed if wrong else passed)(text, "; ".join(told), *indices(seen, evidence))
 
 
@@ -62,8 +64,15 @@ def _words(expected: SpreadExpectation) -> str:
 def _listed(counts: Counter[str]) -> str:
     """The values, each with how often it came; the rarer ones of many only counted."""
     common = counts.most_common(SHOWN)
-    words = ", ".join(f"{value if len(value) < 80 else value[:79] + '…'} {often} times" for value, often in common)
-    return words + f", and {len(counts) - SHOWN} more" * (len(counts) > SHOWN)
+    words = [
+        counted("{value} {count} time", "{value} {count} times", often, value=_short(value)) for value, often in common
+    ]
+    more = [_("and {count:,} more", count=len(counts) - SHOWN)] if len(counts) > SHOWN else []
+    return ", ".join(words + more)
+
+
+def _short(value: str) -> str:
+    return value if len(value) < LONGEST else value[: LONGEST - 1] + "…"
 
 
 def _connect(turn: Seen) -> _Value | str:
@@ -82,7 +91,7 @@ def _end(side: str) -> Callable[[Seen], _Value | str]:
         if not isinstance(made, str):
             last = made[-1]
             found = far_end(last) if side == "remote" else last.local
-            return (found[0], [last.calls[0]]) if found else "its last attempt does not tell the address"
+            return (found[0], [last.calls[0]]) if found else _("its last attempt does not tell the address")
         call = call_of(turn)
         found = getattr(call, side) if call else None
         return (found[0], [call]) if call and found else made
@@ -93,8 +102,10 @@ def _end(side: str) -> Callable[[Seen], _Value | str]:
 def _of_call(tell: Callable[[Call], str]) -> Callable[[Seen], _Value | str]:
     def value(turn: Seen) -> _Value | str:
         call = call_of(turn)
-        if call is None or call.ended is None:
-            return "no call was recorded" if call is None else f"{call.function} has not returned"
+        if call is None:
+            return _("no call was recorded for this step")
+        if call.ended is None:
+            return _("{call} has not returned", call=call.function)
         return tell(call), [call]
 
     return value
@@ -112,10 +123,10 @@ def _stdout(turn: Seen) -> _Value | str:
     """All that it wrote, without the white space around it."""
     ended = exit_of(turn)
     if ended is None:
-        return "the program has not ended"
+        return _("the program has not ended")
     notes = turn.history.all(Note, turn.host)
     if any(note.what == "truncated" and note.step == turn.step for note in notes):
-        return "only a part of what was written was kept"
+        return _("only a part of what it wrote was kept")
     pieces = [one for one in turn.own(Output) if one.stream == "stdout"]
     text = b"".join(one.data for one in pieces).decode("utf-8", "replace").strip()
     return text or "nothing written", pieces or [ended]
@@ -124,7 +135,7 @@ def _stdout(turn: Seen) -> _Value | str:
 def _exit(turn: Seen) -> _Value | str:
     ended = exit_of(turn)
     if ended is None or ended.because not in ("", "stopped"):
-        return "the program did not end by itself"
+        return _("the program did not end by itself")
     return str(ended.code), [ended]
 
 
