@@ -59,9 +59,14 @@ def machine(marks: Collection[str]) -> tuple[list[str], list[str], list[str]]:
     files = [path.name for place in places if place.is_dir() for path in place.iterdir()]
     return (
         sorted(links),
-        [line for line in mounts if line.split()[1].startswith(("/mnt", "/opt/lab")) or " nsfs " in line],
+        [line for line in mounts if line.split()[1].startswith(("/mnt", "/opt/lab")) or _kept_network(line)],
         [name for name in files if any(mark in name for mark in marks)],
     )
+
+
+def _kept_network(mount: str) -> bool:
+    """Whether a namespace is held by a mount, and not by Docker, for a container of its own."""
+    return " nsfs " in mount and "/docker/" not in mount
 
 
 PROGRAM = "import signal\nprint('here', flush=True)\nsignal.pause()\n"
