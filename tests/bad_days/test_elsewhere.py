@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from bad_days.house import ROOT
+from bad_days.house import NOWHERE, ROOT
 
 from lab.engines.docker import DockerEngine
 from lab.engines.namespaces.deployment import SYSTEM_PYTHON
@@ -22,7 +22,10 @@ PACKAGES = sysconfig.get_path("purelib")
 DOCTOR = ("doctor", "--engine", "namespaces")
 RUN = ("run", "scenarios/refused.yaml", "--case", "open", "--engine", "namespaces")
 UNLOCKED = ("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined")
-NONE_ALLOWED = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'  # in a user namespace of its own
+# In a user namespace of its own, which the machine's own setting is not in.
+NONE_ALLOWED = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+FORBIDDEN = ("unshare", "--user", "--map-root-user", "sh", "-c", NONE_ALLOWED, "sh")
+CONTRACT = ("-rs", "-pno:cacheprovider", "tests/contract/test_life.py", "-k", "name_the_engine", "-m")
 Lab = Callable[..., tuple[int, str]]
 
 
@@ -50,7 +53,7 @@ def as_user(folder: Path) -> Lab:
     code, said = call([*become, str(SYSTEM_PYTHON), "-c", "import lab.cli, pydantic"])
     if code:
         pytest.skip(f"the machine's own Python cannot run this checkout as another user: {said.splitlines()[-1]}")
-    return lambda *words, before=(): call([*become, *before, str(SYSTEM_PYTHON), "-m", "lab", *words])
+    return lambda *words, before=(), module="lab": call([*become, *before, str(SYSTEM_PYTHON), "-m", module, *words])
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +83,23 @@ def test_another_user_makes_hosts_too(as_user: Lab) -> None:
 
 @pytest.mark.namespaces
 def test_a_machine_that_allows_no_user_namespace_says_how_it_would(as_user: Lab) -> None:
-    forbidden = ("unshare", "--user", "--map-root-user", "sh", "-c", NONE_ALLOWED, "sh")
     before = Path("/proc/sys/user/max_user_namespaces").read_text()
     for words in (DOCTOR, RUN):
-        code, said = as_user(*words, before=forbidden)
+        code, said = as_user(*words, before=FORBIDDEN)
         assert code == 3, said
         assert "no user namespace for an unprivileged user" in said
         assert "as root: sysctl user.max_user_namespaces=10000" in said
         assert "PASS" not in said
     assert Path("/proc/sys/user/max_user_namespaces").read_text() == before
+
+
+@pytest.mark.namespaces
+@pytest.mark.parametrize("engine", ["docker", "namespaces"])
+def test_the_contract_tells_which_engine_is_absent_and_why(as_user: Lab, engine: str) -> None:
+    nowhere = ("env", f"DOCKER_HOST={NOWHERE['DOCKER_HOST']}")
+    code, said = as_user(*CONTRACT, engine, before=(*FORBIDDEN, *nowhere), module="pytest")
+    reason = {"docker": "docker: no Docker", "namespaces": "namespaces: no user namespace"}[engine]
+    assert code == 0 and "SKIPPED [1]" in said and reason in said and "passed" not in said, said
 
 
 @pytest.mark.namespaces

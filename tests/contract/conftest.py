@@ -25,6 +25,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made = ENGINES[request.param]()
     try:
         made.capabilities()
+        getattr(made, "trial", lambda: None)()
     except EngineError as reason:
         pytest.skip(f"{request.param}: {reason}")
     yield made

@@ -39,9 +39,9 @@ class Listener:
 
 
 @contextmanager
-def listener() -> Iterator[Listener]:
+def listener(of_docker: bool = True) -> Iterator[Listener]:
     """On the engine's machine, until the block's end; skips where that cannot be entered."""
-    command = [*into_the_engines_network(), sys.executable, "-I", str(PROGRAMS / "listener.py")]
+    command = [*(into_the_engines_network() if of_docker else ()), sys.executable, "-I", str(PROGRAMS / "listener.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         told = _told(process)
         try:

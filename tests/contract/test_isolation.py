@@ -4,7 +4,6 @@ The same program shows that it could: where the guard is lifted, the machine hea
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -12,11 +11,9 @@ import pytest
 from contract.house import Hand, deployed, host, plan_of
 from contract.machine import PROGRAMS, Listener, listener
 
-from lab.engines.docker import DockerEngine, bodies
-from lab.errors import EngineError
+from lab.engines.base import Engine
+from lab.engines.docker import bodies
 from lab.plan import Plan, PlannedNetwork, Route
-
-pytestmark = pytest.mark.docker
 
 EVERYBODY = ("255.255.255.255", "224.0.0.1", "ff02::1")
 SECONDS = 1.0
@@ -81,18 +78,27 @@ class Estate:
 
 
 @pytest.fixture
-def tried() -> Iterator[Estate]:
-    with closing(DockerEngine()) as engine:
-        try:
-            engine.capabilities()
-        except EngineError as reason:
-            pytest.skip(f"docker: {reason}")
-        with deployed(engine, "contract-isolation", [2, 2, 2, 2], estate) as (plan, deployment), listener() as machine:
-            hands = {item.name: Hand(deployment, plan, item.name) for item in plan.hosts}
-            gateways = [address for network in plan.networks for address in bodies.gateways(network, plan.hosts)]
-            yield Estate(hands, machine, gateways)
+def tried(engine: Engine) -> Iterator[Estate]:
+    where = listener(of_docker=engine.name == "docker")
+    with deployed(engine, "contract-isolation", [2, 2, 2, 2], estate) as (plan, deployment), where as machine:
+        hands = {item.name: Hand(deployment, plan, item.name) for item in plan.hosts}
+        gateways = [address for network in plan.networks for address in bodies.gateways(network, plan.hosts)]
+        yield Estate(hands, machine, gateways)
 
 
+def on(name):
+    """On this engine only."""
+    marked = pytest.param(name, marks=getattr(pytest.mark, name))
+    return pytest.mark.parametrize("engine", [marked], indirect=True, scope="module")
+
+
+@on("namespaces")
+def test_behind_a_bridge_of_the_hosts_own_is_no_machine(tried):
+    assert tried.try_everything() == {name: [] for name in tried.hands}
+    assert tried.listener.heard() == []
+
+
+@on("docker")
 def test_the_machine_hears_nobody_but_where_the_guard_is_lifted(tried):
     assert tried.try_everything() == {name: [] for name in tried.hands}
     assert tried.listener.heard() == []
