@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from lab import engines
+from lab import cli, engines
 from lab.engines import chosen
 from lab.errors import EngineError
 
@@ -41,3 +42,26 @@ def test_the_usual_socket_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setattr(engines, "SOCKET", str(tmp_path / "absent.sock"))
     assert not engines.docker_answers()
+
+
+def doctor(*arguments: str) -> tuple[str, str]:
+    """What `lab doctor` prints, and says on its standard error."""
+    ended = CliRunner().invoke(cli.lab, ["doctor", *arguments])
+    return ended.stdout, ended.stderr
+
+
+def test_the_environment_names_one_and_the_command_line_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "docker_answers", lambda: pytest.fail("nobody asked"))
+    monkeypatch.setenv("LAB_ENGINE", "fake")
+    assert "engine: fake" in doctor()[0]
+    monkeypatch.setenv("LAB_ENGINE", "nonsense")
+    assert "engine: fake" in doctor("--engine", "fake")[0]
+
+
+def test_what_auto_chose_is_said_where_it_is_no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAB_ENGINE", raising=False)
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(engines, "docker_answers", lambda: False)
+    monkeypatch.setitem(engines.ENGINES, "namespaces", engines.ENGINES["fake"])
+    assert "engine namespaces: Docker does not answer" in doctor()[1]
+    assert doctor("--engine", "fake")[1] == ""
