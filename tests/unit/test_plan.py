@@ -238,3 +238,42 @@ def test_tools_that_talk_are_traced(tool: str, traced: bool) -> None:
     text = f"steps: [{{host: a, run: [{tool}], expect: {{exit: 0}}}}]"
     plan = plan_of(f"{{title: T, networks: {{lan: {{}}}}, hosts: {{a: {{networks: [lan]}}}}, {text}}}")
     assert (plan.steps[0].argv, plan.steps[0].trace) == ((tool,), traced)
+
+
+BURST = """
+title: All at once
+networks: {lan: {}, wan: {}}
+hosts:
+  server: {networks: [wan, lan]}
+  client: {networks: [lan], nameserver: server}
+cases: {quiet: {}, loud: {}}
+steps:
+  - {host: server, run: [ss]}
+  - together:
+      - {host: client, run: [echo-client], repeat: 3, expect: {connect: refused}}
+      - {host: server, call: s = socket()}
+    only: loud
+  - {host: server, run: [ss], repeat: 2}
+"""
+
+
+def test_steps_that_begin_at_once_are_steps_of_one_group() -> None:
+    loud = plan_of(BURST, "loud")
+    assert [(step.number, step.group) for step in loud.steps] == [(0, None), (1, 1), (2, 1), (3, None)]
+    assert [step.text for step in loud.steps][1:] == [
+        "client: run echo-client  (3 at once)",
+        "server: call s = socket()  (at once)",
+        "server: run ss  (2 times)",
+    ]
+    assert loud.steps[1].marks == {"": "x.yaml:11:9", "0.connect": "x.yaml:11:73"}
+    assert "together" in loud.needs
+    quiet = plan_of(BURST, "quiet")
+    assert [step.number for step in quiet.steps] == [0, 3]
+    assert "together" not in quiet.needs
+
+
+def test_a_name_server_is_asked_where_it_is_near() -> None:
+    plan = plan_of(BURST, "quiet")
+    near = next(face.address for face in hosts(plan)["server"].interfaces if face.network == "lan")
+    assert (hosts(plan)["client"].nameserver, hosts(plan)["server"].nameserver) == (near, None)
+    assert "dns" in plan.needs

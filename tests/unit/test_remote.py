@@ -12,7 +12,7 @@ from lab.calls import parse_call
 from lab.errors import EngineError, HostError
 from lab.history import Call, Exit, Note, Output, Packet, SocketSeen, Tap, View
 from lab.plan import Interface, PlannedHost, Route
-from lab.remote import MODULES, Device, Hello, Remote, agent_source
+from lab.remote import MODULES, TURN, Device, Hello, Remote, agent_source
 
 SYN = bytes.fromhex(
     "0000000000000000000000000800450000280000400040063cce7f0000017f000001c350000900000001000000005002000000000000"
@@ -338,3 +338,29 @@ def test_close_ends_the_agents_input(remote):
     assert script.closed
     with pytest.raises(HostError):
         host.hello()
+
+
+def test_the_turns_of_a_step_are_told_apart(remote):
+    told = [
+        event("output", step=3 + 2 * TURN, stream="stdout", time=5, data=b64encode(b"x").decode()),
+        event("exit", step=3 + 2 * TURN, time=6, code=1, because=""),
+        event("note", step=3 + 2 * TURN, time=7, what="truncated", text="t"),
+        event("note", step=-1, time=8, what="unmodelled", text="u"),
+        called(4 + TURN, ended=9),
+        answered(ended=True),
+    ]
+    host, script = remote({"pid": 1}, {"ended": True}, {"ended": True}, told)
+    host.start(3, ("true",), False, turn=2)
+    host.join(3, 1.0, 2)
+    host.stop(3, 1.0, "timeout", 2)
+    host.call(4, parse_call("c.connect(('10.1.0.9', 80))"), False, 1.0, 1)
+    assert [request["step"] for request in script.asked] == [3 + 2 * TURN, 3 + 2 * TURN, 3 + 2 * TURN, 4 + TURN]
+    seen = host.observations()
+    assert [(one.step, one.turn) for one in seen if isinstance(one, Output | Exit | Call)] == [(3, 2), (3, 2), (4, 1)]
+    assert [one.step for one in seen if isinstance(one, Note)] == [3, -1]
+
+
+def test_a_host_is_told_whom_to_ask_for_names(remote):
+    host, script = remote({"interfaces": []})
+    host.configure(HOST.model_copy(update={"nameserver": "10.1.0.3"}))
+    assert script.asked[0]["nameserver"] == "10.1.0.3"

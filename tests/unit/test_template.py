@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.template import MAX_INSERTED, Path, expand, names_in
+from lab.template import MAX_INSERTED, Path, expand, names_in, steps_in
 
 NAMES: dict[str, Any] = {
     "bind": "",
@@ -124,3 +124,14 @@ def test_braces_that_name_nothing_known_never_break(text: str) -> None:
     assert {name for _, name in refused} == names_in(text)
     if not refused and "{{" not in text and "}}" not in text:
         assert value == text
+
+
+def test_the_steps_one_by_one() -> None:
+    steps = [{"host": "a"}, {"together": [{"host": "b"}, 3], "only": "x"}, "nonsense", {"together": {}}, {"host": "c"}]
+    assert list(steps_in(steps)) == [
+        ({"host": "a"}, ("steps", 0), None),
+        ({"host": "b", "only": "x"}, ("steps", 1, "together", 0), 1),
+        (3, ("steps", 1, "together", 1), 1),
+        ("nonsense", ("steps", 2), None),
+        ({"host": "c"}, ("steps", 4), None),
+    ]

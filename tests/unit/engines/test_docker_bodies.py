@@ -71,6 +71,12 @@ def test_a_host_has_the_least() -> None:
     assert not {"Binds", "Mounts", "Privileged", "PortBindings", "PidMode", "Devices"} & settings.keys()
 
 
+def test_only_who_asks_a_name_server_has_a_root_that_its_agent_may_write() -> None:
+    asking = SERVER.model_copy(update={"nameserver": "10.213.0.3"})
+    body = bodies.container_body(PLAN, asking, NAMES, "image", ["python3"], OLD)
+    assert body["HostConfig"]["ReadonlyRootfs"] is False
+
+
 def test_a_host_goes_with_its_agent() -> None:
     body = container(OLD)
     assert body["OpenStdin"] and body["StdinOnce"] and not body["Tty"]
