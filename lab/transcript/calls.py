@@ -10,6 +10,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
+from lab.decode import dns
 from lab.history import Call, History, Value
 from lab.netcalls import of_networks
 from lab.spoken import SHOWN_BYTES, answered, asked, spoken
@@ -161,7 +162,10 @@ def _line(call: Call, names: Names) -> str:
         )
     if name in SENDS | RECEIVES:
         peer = f", {names.end(call.remote)}" if call.remote else ""
-        return f"{name}{peer} = {error}" if error else f"{_data_line([call])}{peer}"
+        if error:
+            return f"{name}{peer} = {error}"
+        question = dns.words(_bytes(call))  # its number is by lot
+        return f"{name} {question}{peer}" if question else f"{_data_line([call])}{peer}"
     if name in ("getsockname", "getpeername") and not error and call.program:
         end = call.local or call.remote
         return f"{name}() = {names.end(end) if end else '?'}"
