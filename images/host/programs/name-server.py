@@ -1,16 +1,16 @@
-"""Name server: answers for the names that it was given, as NAME=ADDRESS,ADDRESS,...; there is no other name."""
+"""Name server: answers for the names that it was given, as NAME=ADDRESS,ADDRESS."""
 
 import argparse
+import contextlib
 import socket
 import struct
 
 A, AAAA, IN = 1, 28, 1
 RESPONSE, AUTHORITATIVE, RECURSION_DESIRED = 0x8000, 0x0400, 0x0100
 NO_SUCH_NAME = 3
-
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("names", nargs="+")
-parser.add_argument("--order", choices=["fixed", "rotate"], default="fixed", help="rotate: begin with the next address")
+parser.add_argument("--order", choices=["fixed", "rotate"], default="fixed")
 parser.add_argument("--host", default="")
 parser.add_argument("--port", type=int, default=53)
 args = parser.parse_args()
@@ -32,17 +32,18 @@ def record(address, kind):
 
 
 def answer(query):
-    """The answer to a query; the addresses of a name as they stand now."""
+    """The answer to a query; --order rotate begins the next one with the next address."""
     name, kind, end = question(query)
     found = zone.get((name, kind), [])
-    records = [record(address, kind) for address in found]
+    data = b"".join(record(address, kind) for address in found)
     if args.order == "rotate" and found:
         found.append(found.pop(0))
-    flags = RESPONSE | AUTHORITATIVE | struct.unpack_from("!H", query, 2)[0] & RECURSION_DESIRED
+    asked = struct.unpack_from("!H", query, 2)[0]
+    flags = RESPONSE | AUTHORITATIVE | (asked & RECURSION_DESIRED)
     flags |= 0 if any(known == name for known, _ in zone) else NO_SUCH_NAME
-    header = query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0)
-    print(name, "AAAA" if kind == AAAA else "A" if kind == A else kind, len(records), flush=True)
-    return header + query[12:end] + b"".join(records)
+    header = query[:2] + struct.pack("!HHHHH", flags, 1, len(found), 0, 0)
+    print(name, {A: "A", AAAA: "AAAA"}.get(kind, kind), len(found), flush=True)
+    return header + query[12:end] + data
 
 
 zone = {}
@@ -55,8 +56,5 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     s.bind((args.host, args.port))
     while True:
         query, client = s.recvfrom(512)
-        try:
-            reply = answer(query)
-        except (IndexError, struct.error, UnicodeDecodeError):
-            continue  # no query
-        s.sendto(reply, client)
+        with contextlib.suppress(IndexError, struct.error, ValueError):  # no query
+            s.sendto(answer(query), client)

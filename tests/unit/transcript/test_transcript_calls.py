@@ -152,6 +152,16 @@ def test_datagrams_keep_their_bounds_and_their_ends():
     )
 
 
+def test_what_is_asked_of_a_name_server_is_told_without_its_number():
+    def asks(number: bytes) -> list[tuple[str, ...]]:
+        query = number + bytes.fromhex("01000001000000000000") + b"\x07service\0" + bytes.fromhex("00010001")
+        program = Program().call("socket", "AF_INET", "SOCK_DGRAM", "IPPROTO_IP", result=3)
+        return program.sent(query).told()
+
+    assert asks(b"\x12\x34") == asks(b"\xab\xcd")
+    assert asks(b"\x12\x34")[0][1] == "send query A service"
+
+
 def test_a_steps_own_calls_are_told_as_they_are():
     own = {"program": False, "caller": "c"}
     calls = (
