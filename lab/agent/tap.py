@@ -75,6 +75,7 @@ class Tap:
         self._awaited = b""
         self._marked = threading.Event()
         self._lock = threading.Lock()
+        _await_stamps()
         threading.Thread(target=self._read, daemon=True).start()
         self._since, _ = self._barrier()
 
@@ -126,6 +127,25 @@ class Tap:
         if marker.startswith(self._awaited):
             self._done, self._batch = self._batch, Batch()
             self._marked.set()
+
+
+def _await_stamps() -> None:
+    """Return when the kernel stamps packets as they pass. It begins to some time after it was asked, where nobody else
+    on the machine had asked before; until then each has the time at which it is read."""
+    deadline = time.monotonic() + PATIENCE
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(MARKER)) as probe:
+        probe.bind(("lo", MARKER))
+        probe.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        probe.settimeout(PATIENCE)
+        while True:
+            probe.send(HEAD)
+            sent = time.time_ns()
+            _, notes, _, _ = probe.recvmsg(SNAP, socket.CMSG_SPACE(STAMP.size))
+            if _time(notes) <= sent:
+                return
+            if time.monotonic() > deadline:
+                raise Refused(f"{PATIENCE} s after it was asked, the kernel stamps no packets as they pass")
+            time.sleep(0.0005)
 
 
 def _pass_backlogs() -> None:
