@@ -45,7 +45,7 @@ class Socket:
 
     def __del__(self) -> None:
         actor = self.process.world.current
-        if actor and not actor.killed and self.__dict__.get("_fd", -1) >= 0:
+        if actor and actor.is_here() and not actor.killed and self.__dict__.get("_fd", -1) >= 0:
             self.close()
 
     def fileno(self) -> int:

@@ -49,6 +49,10 @@ class Actor:
         late = self.deadline is not None and self.deadline <= self.world.now
         return not self.finished and (self.killed or late or self.condition())
 
+    def is_here(self) -> bool:
+        """Whether it is who asks: what Python collects, it may collect in any thread."""
+        return threading.current_thread() is self._thread
+
     def resume(self) -> None:
         """Run it until it sleeps or ends; one that computes without end is killed."""
         self._go.release()

@@ -4,12 +4,14 @@ the other engines is in tests/contract."""
 import time
 from contextlib import ExitStack
 from ipaddress import ip_network
+from types import SimpleNamespace
 
 import dpkt
 import pytest
 from contract.house import PYTHON, Hand, deployed, estate, host, pair, plan_of
 
 from lab.engines.fake import FakeEngine, world
+from lab.engines.fake.sockets import Socket
 from lab.engines.fake.world import SECOND, World
 from lab.errors import EngineError, HostError
 from lab.history import History, dumps
@@ -501,3 +503,23 @@ def test_so_many_sockets_are_not_modelled(house, monkeypatch):
         assert house["one"].exit(step).code == code
     assert not house["one"].notes(few, "unmodelled")
     assert "more than 3 sockets" in house["one"].notes(many, "unmodelled")[0].text
+
+
+def test_a_forgotten_socket_is_closed_by_its_own_program_alone(monkeypatch):
+    """Python collects garbage in any thread, and only an actor may wait for the world's clock."""
+    closed, forgotten = [], world.World(0)
+    monkeypatch.setattr(Socket, "close", lambda self: closed.append(self._fd))
+
+    class Mine(Socket):
+        process = SimpleNamespace(world=forgotten)
+
+        def __init__(self):
+            self._fd = 3
+
+    forgotten.spawn(Mine)
+    with forgotten.lock:
+        forgotten.run()
+    assert len(closed) == 1
+    forgotten.current = forgotten.spawn(lambda: None)
+    Mine()
+    assert len(closed) == 1
