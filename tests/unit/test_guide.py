@@ -39,6 +39,13 @@ def test_the_guide_makes_47_claims_in_10_sections() -> None:
     assert claims()["echo-server.8"] == "`accept` blocks until somebody connects."
 
 
+@pytest.mark.parametrize("claim", claims())
+def test_a_claim_is_shown(claim: str, scenarios: list[Scenario]) -> None:
+    """By the cases of a scenario, which show when it holds and what makes it stop holding."""
+    showing = coverage.shown(scenarios)[claim]
+    assert any(len(scenario.cases) > 1 for scenario in showing), f"no scenario shows: {claims()[claim]}"
+
+
 def test_an_unknown_claim_is_a_mistake() -> None:
     with pytest.raises(ScenarioError) as told:
         scenario("[tcp.1, tpc.2]")
