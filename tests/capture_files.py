@@ -3,12 +3,12 @@
 import shutil
 import struct
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dpkt.pcapng
 import pytest
+from msgspec import Struct
 
 BLOCKS = {
     0x0A0D0D0A: dpkt.pcapng.SectionHeaderBlockLE,
@@ -22,8 +22,7 @@ wireshark_is_there = pytest.mark.skipif(
 )
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """A packet in a capture file."""
 
     time: int

@@ -14,7 +14,7 @@ import pytest
 from bad_days.house import NOWHERE, ROOT
 
 from lab.engines.docker import DockerEngine
-from lab.engines.namespaces.deployment import SYSTEM_PYTHON
+from lab.engines.namespaces.spare import SYSTEM_PYTHON
 from lab.errors import EngineError
 
 USER = 1234  # an ordinary one, without a name

@@ -1,6 +1,5 @@
 """Capture files, read back by dpkt and by Wireshark."""
 
-from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from capture_files import Row, facts, options, read, wireshark, wireshark_is_there
 from contract.house import Hand, deployed, estate
 from history_samples import Story, at
+from msgspec.structs import replace
 
 from lab import __version__
 from lab.engines.fake import FakeEngine
