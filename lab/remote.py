@@ -1,20 +1,15 @@
 """The other end of an agent's pipe: requests with deadlines, and the observations that come back.
 
-An engine starts `python3 -I -S -c BOOTSTRAP`, writes `agent_source()` to its input, and hands the pipe to a `Remote`.
-What is asked, and what the observations mean, is for others; what the pipe carries is told in `lab.agent`.
+An engine starts an agent as `bootstrap` says, and hands its pipe to a `Remote`. What is asked, and what the
+observations mean, is for others; what the pipe carries is told in `lab.agent`.
 """
 
 import json
-import marshal
-import sys
 import threading
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,38 +38,8 @@ from lab.history import (
 if TYPE_CHECKING:
     from lab.plan import PlannedHost
 
-MODULES = (
-    "wire tasks children blocked sockets programs netlink tap tables watch fates nfqueue impair net views main".split()
-)
-AGENT = Path(__file__).parent / "agent"
 ANSWER_TIME = 15.0
 TURN = 1 << 20  # an agent knows the turns of a repeated step as steps of their own: this far from one to the next
-
-BOOTSTRAP = """
-import json, marshal, os, sys
-from binascii import a2b_base64
-from types import ModuleType
-def read(size):
-    data = b""
-    while len(data) < size:
-        piece = os.read(0, size - len(data))
-        if not piece:
-            sys.exit("agent: the input ended before its source")
-        data += piece
-    return data
-sys.modules["agent"] = package = ModuleType("agent")
-package.__path__ = []
-sent = json.loads(read(int(read(10))))
-for name, (source, code) in sent["modules"].items():
-    module = ModuleType("agent." + name)
-    module.__package__ = "agent"
-    setattr(package, name, module)
-    sys.modules["agent." + name] = module
-    same = sent["python"] == sys.implementation.cache_tag
-    program = marshal.loads(a2b_base64(code)) if same else compile(source, "agent/" + name + ".py", "exec")
-    exec(program, module.__dict__)
-package.main.main()
-""".strip()
 
 
 class Channel(Protocol):
@@ -91,20 +56,6 @@ class Channel(Protocol):
     def close(self) -> object:
         """End the agent's input, and so the agent."""
         ...
-
-
-@cache
-def agent_source() -> bytes:
-    """What an agent's input begins with: its modules in the order of their imports, after their length in ten digits;
-    compiled too (and as Python keeps what it compiled), which saves a host that runs the same Python a third of its
-    start."""
-    modules = {}
-    for name in MODULES:
-        loader = SourceFileLoader(f"agent.{name}", f"{AGENT}/{name}.py")
-        code = b64encode(marshal.dumps(loader.get_code(loader.name))).decode()
-        modules[name] = loader.get_source(loader.name), code
-    data = json.dumps({"python": sys.implementation.cache_tag, "modules": modules}).encode()
-    return b"%010d" % len(data) + data
 
 
 class Hello(Struct, frozen=True):

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import remote
+from lab import bootstrap
 from lab.__main__ import main
 
 # (module, what stands there, what is put in its place)
@@ -29,7 +29,7 @@ LEFT_OUT = (
 
 def copy(folder: Path, changes: Iterable[tuple[str, str, str]]) -> None:
     """Put the agent's modules there, changed; each place must be found once."""
-    texts = {name: (remote.AGENT / f"{name}.py").read_text("utf-8") for name in remote.MODULES}
+    texts = {name: (bootstrap.AGENT / f"{name}.py").read_text("utf-8") for name in bootstrap.MODULES}
     for name, old, new in changes:
         if texts[name].count(old) != 1:
             sys.exit(f"expected {old!r} once in lab/agent/{name}.py, observed it {texts[name].count(old)} times")
@@ -41,5 +41,5 @@ def copy(folder: Path, changes: Iterable[tuple[str, str, str]]) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         copy(Path(place), {"with": (), "without": LEFT_OUT}[sys.argv.pop(1)])
-        remote.AGENT = Path(place)
+        bootstrap.AGENT = Path(place)
         main()

@@ -70,26 +70,27 @@ def test_stopping_a_program(hosts):
     assert (client.exit(step).code, client.exit(step).because) == (143, "stopped")
 
 
-def test_a_program_that_ignores_the_signal_is_killed(hosts):
-    client = hosts("client")
+def stubborn(client):
+    """The step of a program that is past all signals which can be handled."""
     step = client.start(*PYTHON, STUBBORN)
     for _ in range(100):
         if client.output(step):
             break
         client.remote.join(step, 0.05)
     assert client.output(step) == b"ready\n"
+    return step
+
+
+def test_a_program_that_ignores_the_signal_is_killed(hosts):
+    client = hosts("client")
+    step = stubborn(client)
     assert client.remote.stop(step, 0.2, "timeout")
     assert (client.exit(step).code, client.exit(step).because) == (137, "timeout")
 
 
 def test_a_program_that_would_handle_a_signal_is_killed(hosts):
     client = hosts("client")
-    step = client.start(*PYTHON, STUBBORN)
-    for _ in range(100):
-        if client.output(step):
-            break
-        client.remote.join(step, 0.05)
-    assert client.output(step) == b"ready\n"
+    step = stubborn(client)
     assert client.remote.kill(step, "stopped")
     assert (client.exit(step).code, client.exit(step).because) == (137, "stopped")
 

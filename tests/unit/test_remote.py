@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import lab.agent
+from lab.bootstrap import MODULES, agent_source
 from lab.calls import parse_call
 from lab.errors import EngineError, HostError
 from lab.history import Call, Exit, Note, Output, Packet, SocketSeen, Tap, View
 from lab.plan import Interface, PlannedHost, Route
-from lab.remote import MODULES, TURN, Device, Hello, Remote, agent_source
+from lab.remote import TURN, Device, Hello, Remote
 
 SYN = bytes.fromhex(
     "0000000000000000000000000800450000280000400040063cce7f0000017f000001c350000900000001000000005002000000000000"

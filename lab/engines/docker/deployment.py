@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.bootstrap import BOOTSTRAP, agent_source
 from lab.engines.base import Progress
 from lab.engines.docker import bodies, lease
 from lab.engines.docker.client import Client, Pipe, Refused
@@ -20,7 +21,7 @@ from lab.engines.docker.sweep import WORKERS, remove_labelled
 from lab.errors import EngineError, LabError, MissingCapability, SubnetTaken
 from lab.i18n import _
 from lab.plan import Plan, PlannedHost, PlannedNetwork
-from lab.remote import BOOTSTRAP, Remote, agent_source
+from lab.remote import Remote
 
 TURN_SECONDS = 0.2
 COMMAND = ("python3", "-I", "-S", "-u", "-c", BOOTSTRAP)

@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from lab.bootstrap import BOOTSTRAP, agent_source
 from lab.engines.base import Progress
 from lab.engines.namespaces import machine
 from lab.engines.namespaces.spare import END_SECONDS, House
@@ -23,7 +24,7 @@ from lab.errors import EngineError
 from lab.i18n import _
 from lab.library import PROGRAMS
 from lab.plan import PROGRAM_FOLDER, Plan, PlannedHost
-from lab.remote import BOOTSTRAP, Remote, agent_source
+from lab.remote import Remote
 
 PARALLEL = 16
 

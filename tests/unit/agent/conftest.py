@@ -10,9 +10,10 @@ from importlib import resources
 
 import pytest
 
+from lab.bootstrap import BOOTSTRAP, MODULES, agent_source
 from lab.calls import parse_call
 from lab.history import Call
-from lab.remote import BOOTSTRAP, MODULES, Remote, agent_source
+from lab.remote import Remote
 
 PYTHON = next((name for name in ("/usr/bin/python3",) if shutil.which(name)), "python3")
 COMMAND = (PYTHON, "-I", "-S", "-c", BOOTSTRAP)
