@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from lab.model import Host, Model, Network
 
 
-class Interface(Model):
+class Interface(Model, frozen=True):
     """One attachment of a host to a network; prefix lengths are the network's."""
 
     network: str

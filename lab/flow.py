@@ -65,7 +65,6 @@ class Session:
     swept: tuple[Leftover, ...] = ()
     keep: bool = False
     time_scale: float = 1.0
-    planning: threading.Lock = field(default_factory=threading.Lock)
     interrupted: threading.Event = field(default_factory=threading.Event)
     agents: set[Remote] = field(default_factory=set)
 
@@ -101,8 +100,7 @@ def run_case(session: Session, job: Job, turn: "Turn", slot: Slot) -> Report:
     avoid: set[str] = set()
     while True:
         subnets = engine.subnets(sizes(case), avoid)
-        with session.planning:  # pydantic completes a model at its first use, which is not for two threads at once
-            plan = job.change(make_plan(scenario, case, subnets, session.time_scale))
+        plan = job.change(make_plan(scenario, case, subnets, session.time_scale))
         turn.begins(plan)
         try:
             _refuse_what_is_missing(plan, session.capabilities)

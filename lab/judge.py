@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
 
 from lab.calls import parse_call
@@ -158,7 +158,7 @@ def _of_turns(verdicts: Sequence[Verdict]) -> Verdict:
 def said(expected: Any) -> str:
     """What a check expects, about as the file says it."""
     if isinstance(expected, Model):
-        expected = expected.model_dump(by_alias=True, exclude_unset=True)
+        expected = to_builtins(expected)
     if isinstance(expected, Mapping):
         return ", ".join(f"{key} {said(value)}" for key, value in expected.items())
     return ", ".join(map(said, expected)) if isinstance(expected, list | tuple) else str(expected) or "''"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+from msgspec import structs, to_builtins
 
 from lab.addressing import Interface, address_names, interfaces_of, subnet6
 from lab.errors import UsageError, did_you_mean
@@ -33,14 +34,14 @@ SYSCTLS = {
 }
 
 
-class Route(Model):
+class Route(Model, frozen=True):
     """Packets to `to` (a subnet) go to the router's address `via`."""
 
     to: str
     via: str
 
 
-class PlannedNetwork(Model):
+class PlannedNetwork(Model, frozen=True):
     """A segment and its subnets. `internal` is False where a router must forward on it (the engine's isolation would
     drop what it forwards)."""
 
@@ -50,7 +51,7 @@ class PlannedNetwork(Model):
     internal: bool = True
 
 
-class PlannedHost(Model):
+class PlannedHost(Model, frozen=True):
     """One host, complete: what the engine makes, and what the agent sets once it runs. `nameserver` is the address that
     is asked for names that are not in /etc/hosts."""
 
@@ -61,7 +62,7 @@ class PlannedHost(Model):
     nameserver: str | None = None
 
 
-class PlannedStep(Model):
+class PlannedStep(Model, frozen=True):
     """A step with all names resolved. `number` counts the file's steps from 0 (a case may skip some); `target` is the
     number of the step that `wait`, `stop` or `kill` names; `argv` what `start` or `run` executes; `trace` asks for its
     network calls, `waits` for those that belong to no socket too; steps of one `group` begin at once; `marks` gives the
@@ -96,7 +97,7 @@ class PlannedStep(Model):
         return f"{step.host}: {step.action} {value}" + (f"  ({more})" if more else "")
 
 
-class Plan(Model):
+class Plan(Model, frozen=True, kw_only=True):
     """One case, decided. `names` is every host's /etc/hosts; `needs` the capabilities it cannot do without; `programs`
     the sources of the scenario's own programs (name -> text); times are stretched by `time_scale`."""
 
@@ -280,12 +281,12 @@ def _steps(scenario: Scenario, steps: Sequence[Numbered], time_scale: float) -> 
             timeout=timeout * time_scale,
             marks=_marks(scenario, item.path, step),
         )
-        planned.append(one if item.group is None else one.model_copy(update={"group": item.group}))
+        planned.append(one if item.group is None else structs.replace(one, group=item.group))
         for name in (step.as_, str(step.start[0]) if step.start else None):
             if name:
                 named[step.host, name] = number
     waiting = {item.number if item.target is None else item.target for item in planned if _asks_of_waits(item.step)}
-    return tuple(item.model_copy(update={"waits": True}) if item.number in waiting else item for item in planned)
+    return tuple(structs.replace(item, waits=True) if item.number in waiting else item for item in planned)
 
 
 def _asks_of_waits(step: Step) -> bool:
@@ -315,14 +316,13 @@ def _marks(scenario: Scenario, path: Path_, step: Step) -> dict[str, str]:
 
 
 def printed(plan: Plan) -> str:
-    """The plan as YAML, without what was not said and what is empty."""
-    value = plan.model_dump(
-        mode="json", by_alias=True, exclude_unset=True, exclude={"programs", "lesson", "time_scale"}
-    )
+    """The plan as YAML, without what is as always."""
+    value = to_builtins(plan)
+    for key in ("programs", "lesson", "time_scale"):
+        value.pop(key, None)
     for step in value["steps"]:
-        step["mark"] = step["marks"].pop("")
-    interfaces = [interface for host in value["hosts"] for interface in host["interfaces"]]
-    for item in (value, *value["networks"], *value["hosts"], *interfaces, *value["steps"]):
-        for key in [key for key, said in item.items() if said in (None, [], {}) or (key == "trace" and not said)]:
-            del item[key]
+        marks = step.pop("marks")
+        step["mark"] = marks.pop("")
+        if marks:
+            step["marks"] = marks
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, explicit_start=True, width=110)

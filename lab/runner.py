@@ -302,7 +302,7 @@ class _Run:
         if impair.none:
             self._agent(planned).repair(impair.network)
         else:
-            self._agent(planned).impair(impair.network, impair.direction, orders(impair.badness()))
+            self._agent(planned).impair(impair.network, impair.direction or "in", orders(impair.badness()))
         self._note(planned.step.host, "impaired", planned.number, impair.text)
 
     def _nothing(self, planned: PlannedStep) -> None:

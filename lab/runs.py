@@ -24,8 +24,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from msgspec import Struct
-from pydantic import ValidationError
 
 from lab.engines.base import new_run_id
 from lab.errors import LabError, UsageError, did_you_mean
@@ -90,8 +90,7 @@ class Run(Struct, frozen=True):
         with _in_words(self.folder):
             try:
                 partial.mkdir(parents=True)
-                # A field that was not set means "not asked for": an expectation that names it would be judged.
-                (partial / PLAN).write_text(plan.model_dump_json(indent=2, exclude_unset=True) + "\n", "utf-8")
+                (partial / PLAN).write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
                 for name, data in files.items():
                     (partial / name).write_bytes(data)
                 folder = _settle(partial, f"{plan.scenario}.{plan.case}")
@@ -190,14 +189,10 @@ def load_plan(folder: Path) -> Plan:
     text = _read(path)
     try:
         json.loads(text)
-        return Plan.model_validate_json(text)
+        return msgspec.json.decode(text, type=Plan)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}:{error.colno}: expected a plan, observed {error.msg}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the plan"
-        raise UsageError(f"{path}:1:1: expected a plan, observed that {place} is wrong: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise UsageError(f"{path}:1:1: expected a plan, observed {error}") from error
 
 

@@ -8,26 +8,25 @@ What cannot be read is told once and then left out, so that it hides no other mi
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from msgspec import Struct, field
-from pydantic import ValidationError
+from msgspec import Struct, field, structs
 
 from lab import guide, model
 from lab.addressing import address_names
 from lab.errors import Problem, ScenarioError, did_you_mean
 from lab.library import programs_of
 from lab.mistakes import place, problems_of
-from lab.model import ACTIONS, Host, Model, Network, ScenarioFile, Step
+from lab.model import ACTIONS, Host, Network, ScenarioFile, Step, Together
 from lab.rules import Numbered, Rules
+from lab.shape import fit, made
 from lab.source import Path_, Source, read
 from lab.template import expand, names_in, steps_in
 from lab.translation import translated
 
 ONLY_CASE = "only"
-STEP = {"host": "host"}
 RESERVED = {"lo": "the loopback interface", "unused": "an address that no host has", "localhost": "every host itself"}
-FIELDS = {*Step.model_fields, "as"}
+FIELDS = {*Step.__struct_encode_fields__}
 SAMPLE_SUBNETS = tuple(f"192.168.{number}.0/24" for number in range(model.MAX_NETWORKS))
 
 
@@ -80,7 +79,7 @@ def steps_of(scenario: Scenario, case: Case, addresses: Mapping[str, str]) -> tu
     """The steps of a case, every name replaced. The scenario was loaded, so nothing here can be wrong."""
     names = case_names(case.parameters, addresses)
     return tuple(
-        Numbered(number, Step.model_validate(expand(raw, names, _impossible)), path, group)
+        Numbered(number, made(Step, expand(raw, names, _impossible)), path, group)
         for number, (raw, path, group) in enumerate(steps_in(scenario.source.value["steps"]))
         if in_case(raw, case.name)
     )
@@ -105,9 +104,6 @@ def _left(path: Path_, name: str) -> None:
     """It was told before."""
 
 
-Noun = TypeVar("Noun", bound=Model)
-
-
 class _Loader:
     """Goes through one file and collects its problems."""
 
@@ -130,8 +126,10 @@ class _Loader:
         self._guide(next(iter(heads.values())).guide)
         cases = tuple(self._case(name, head) for name, head in heads.items())
         steps = self.raw.get("steps")
-        if isinstance(steps, list) and self._small(cases, steps):
-            self._look_closely(cases, steps)
+        if isinstance(steps, list):
+            self._groups(steps)
+            if self._small(cases, steps):
+                self._look_closely(cases, steps)
         programs = self._programs_beside()
         if problems := self._sifted():
             raise ScenarioError(problems)
@@ -174,18 +172,16 @@ class _Loader:
         parameters = self.parameters.get(case, {})
         spots = {key: self.raw[key] for key in ("networks", "hosts") if key in self.raw}
         shape = self.raw | expand(spots, parameters, self._refuse((), case, parameters))
-        if isinstance(self.raw.get("steps"), list):
-            shape["steps"] = [_shape(raw) for raw in self.raw["steps"]]
-        try:
-            return ScenarioFile.model_validate(shape)
-        except ValidationError as error:
-            self.problems += problems_of(error, ScenarioFile, self.source, (), case)
+        head, misfits = fit(ScenarioFile, shape)
+        self.problems += problems_of(misfits, self.source, (), case)
+        if head:
+            return head
         networks: dict[str, Network | None] = {
-            name: _valid(Network, value or {}) or Network(ipv6=True) for name, value in _items(shape, "networks")
+            name: fit(Network, value or {})[0] or Network(ipv6=True) for name, value in _items(shape, "networks")
         }
-        anywhere = Host.model_construct(networks=tuple(networks))
-        hosts = {name: _valid(Host, value) or anywhere for name, value in _items(shape, "hosts")}
-        return ScenarioFile.model_construct(title="", networks=networks, hosts=hosts, steps=())
+        anywhere = Host(networks=tuple(networks))
+        hosts = {name: fit(Host, value)[0] or anywhere for name, value in _items(shape, "hosts")}
+        return ScenarioFile(title="", networks=networks, hosts=hosts, steps=())
 
     def _guide(self, named: Sequence[str]) -> None:
         for index, name in enumerate(named):
@@ -208,6 +204,14 @@ class _Loader:
             if size > most:
                 self._add((key,), f"expected at most {most} {key}, observed {size}", name)
         return len(self.problems) == before
+
+    def _groups(self, steps: list[Any]) -> None:
+        """What stands beside steps that begin at once."""
+        for index, raw in enumerate(steps):
+            if isinstance(raw, dict) and "together" in raw:
+                inner = raw["together"]
+                group = raw | {"together": [{"host": "host"}] * len(inner) if isinstance(inner, list) else inner}
+                self.problems += problems_of(fit(Together, group)[1], self.source, ("steps", index))
 
     def _look_closely(self, cases: Sequence[Case], steps: list[Any]) -> None:
         for step, path, _ in steps_in(steps):
@@ -278,9 +282,9 @@ class _Loader:
 
     def _addresses(self, case: Case) -> dict[str, str]:
         """Sample addresses; a host on a network that there is not may have one on each."""
-        everywhere = {"networks": tuple(case.networks)}
+        everywhere = tuple(case.networks)
         hosts = {
-            name: host if set(host.networks) <= case.networks.keys() else host.model_copy(update=everywhere)
+            name: host if set(host.networks) <= case.networks.keys() else structs.replace(host, networks=everywhere)
             for name, host in case.hosts.items()
         }
         return address_names(case.networks, hosts, SAMPLE_SUBNETS[: len(case.networks)])
@@ -307,16 +311,13 @@ class _Loader:
     def _step(self, path: Path_, value: dict[str, Any], case: str) -> tuple[Step | None, bool]:
         """The step, without what is wrong in it; None where nothing can be said of it. And whether it does all that it
         was meant to do."""
-        wrong: set[Any] = set()
-        try:
-            step = Step.model_validate(value)
-        except ValidationError as error:
-            self.problems += problems_of(error, Step, self.source, path, case)
-            wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
-            rest = _valid(Step, {key: item for key, item in value.items() if key not in wrong})
-            if rest is None or wrong & {*ACTIONS, "as"} or (wrong - FIELDS and rest.action == "observe"):
+        step, misfits = fit(Step, value)
+        wrong = {misfit.path[0] for misfit in misfits if misfit.path}
+        if step is None:
+            self.problems += problems_of(misfits, self.source, path, case)
+            step = fit(Step, {key: item for key, item in value.items() if key not in wrong})[0]
+            if step is None or wrong & {*ACTIONS, "as"} or (wrong - FIELDS and step.action == "observe"):
                 return None, False
-            step = rest
         given = [name for name in ACTIONS if getattr(step, name) is not None]
         if len(given) > 1 or not (given or step.expect or step.show or wrong & {"expect", "show"}):
             message = (
@@ -373,20 +374,5 @@ class _Loader:
         self.problems.append(Problem(mark, message))
 
 
-def _shape(raw: Any) -> Any:
-    """What stands for steps whose values are not known yet."""
-    if isinstance(raw, dict) and "together" in raw:
-        inner = raw["together"]
-        return {**raw, "together": [STEP] * len(inner) if isinstance(inner, list) else inner}
-    return STEP
-
-
 def _items(shape: Mapping[str, Any], key: str) -> Iterable[tuple[str, Any]]:
     return shape[key].items() if isinstance(shape.get(key), dict) else ()
-
-
-def _valid(noun: type[Noun], value: Any) -> Noun | None:
-    try:
-        return noun.model_validate(value)
-    except ValidationError:
-        return None

@@ -5,6 +5,8 @@ import ipaddress
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from msgspec import to_builtins
+
 from lab.checks.base import Seen, Verdict, check, could_not_tell, failed, passed
 from lab.checks.look import indices, watched
 from lab.history import Counters, Fate, Note, SocketRow, Sockets
@@ -161,6 +163,6 @@ def _end(address: str | None, port: int | None) -> str:
 
 def wanted_socket(one: SocketChoice) -> str:
     """`tcp state LISTEN port 80 count 1`: as the file says it."""
-    given = one.model_dump(exclude_defaults=True, by_alias=True)
+    given = to_builtins(one)
     names = sorted(given.keys() - {"protocol"}, key=lambda name: (name != "state", list(given).index(name)))
     return " ".join([one.protocol, *(f"{name} {given[name]}" for name in names)])

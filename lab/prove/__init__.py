@@ -71,7 +71,7 @@ class Trial(Struct, frozen=True):
         assert self.mutant.plan
         changed = self.mutant.plan(plan)
         steps = tuple(map(self._hurried, changed.steps))
-        return changed.model_copy(update={"case": f"{plan.case}.{self.mutation}", "steps": steps})
+        return replace(changed, case=f"{plan.case}.{self.mutation}", steps=steps)
 
     def _hurried(self, planned: PlannedStep) -> PlannedStep:
         """What a program does after its start, and that it listens, is not waited for much longer than unchanged."""
@@ -79,7 +79,7 @@ class Trial(Struct, frozen=True):
         if planned.step.action not in ("start", "observe") or window is None:
             return planned
         limit = PATIENCE * ((window[1] - window[0]) / 1e9 + 1)
-        return planned.model_copy(update={"timeout": min(planned.timeout, limit)})
+        return replace(planned, timeout=min(planned.timeout, limit))
 
 
 def prove(session: Session, scenarios: Iterable[Scenario], progress: Progress, side_by_side: int) -> tuple[Proof, ...]:

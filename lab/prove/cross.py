@@ -9,6 +9,7 @@ survivor; one that cannot tell (ERROR) refutes nothing. Two cases that expect th
 from collections import Counter, defaultdict, deque
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.checks.base import Outcome, Verdict
 from lab.flow import Job
@@ -62,10 +63,9 @@ def numbered_as(sibling: Plan, plan: Plan) -> Plan:
         else:
             numbers[planned.number] = own
     steps = (
-        planned.model_copy(update={"number": numbers[planned.number], "target": numbers.get(planned.target)})
-        for planned in plan.steps
+        replace(planned, number=numbers[planned.number], target=numbers.get(planned.target)) for planned in plan.steps
     )
-    return plan.model_copy(update={"steps": tuple(steps)})
+    return replace(plan, steps=tuple(steps))
 
 
 def differing(one: Plan, other: Plan) -> set[Key]:

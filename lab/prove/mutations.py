@@ -200,9 +200,9 @@ def _with(number: int, change: Callable[[Step], Step]) -> Callable[[Plan], Plan]
         step = change(planned.step)
         words = tuple(map(str, step.start or step.run or ()))[1:]
         argv = planned.argv[: len(planned.argv) - len(words)] + words
-        return planned.model_copy(update={"step": step, "argv": argv})
+        return replace(planned, step=step, argv=argv)
 
-    return lambda plan: plan.model_copy(update={"steps": tuple(map(one, plan.steps))})
+    return lambda plan: replace(plan, steps=tuple(map(one, plan.steps)))
 
 
 def _without(number: int) -> Callable[[Plan], Plan]:
@@ -211,13 +211,13 @@ def _without(number: int) -> Callable[[Plan], Plan]:
     def changed(plan: Plan) -> Plan:
         plan = _with(number, _idle)(plan)
         kept = (planned for planned in plan.steps if planned.number != number or planned.step.expect)
-        return plan.model_copy(update={"steps": tuple(kept)})
+        return replace(plan, steps=tuple(kept))
 
     return changed
 
 
 def _idle(step: Step) -> Step:
-    return step.model_copy(update={step.action: None, "as_": None})
+    return replace(step, **{step.action: None, "as_": None})
 
 
 def _isolated(host: str) -> Callable[[Plan], Plan]:
@@ -231,7 +231,7 @@ def _isolated(host: str) -> Callable[[Plan], Plan]:
         for planned in plan.steps:
             if planned.step.host == host and planned.step.action == "link":
                 plan = _without(planned.number)(plan)
-        return plan.model_copy(update={"steps": (first, *plan.steps), "needs": (*plan.needs, "link")})
+        return replace(plan, steps=(first, *plan.steps), needs=(*plan.needs, "link"))
 
     return changed
 
@@ -257,13 +257,13 @@ def _rebound(step: Step, places: Collection[int], address: str) -> Step:
         argument.elts[0] = ast.Constant(address)
 
     if step.call is not None:
-        return step.model_copy(update={"call": _recalled(step.call, put)})
+        return replace(step, call=_recalled(step.call, put))
     words = (address if place in places else word for place, word in enumerate(step.start or step.run or ()))
-    return step.model_copy(update={step.action: tuple(words)})
+    return replace(step, **{step.action: tuple(words)})
 
 
 def _impaired(step: Step, good: Impairment) -> Step:
-    return step.model_copy(update={"impair": good})
+    return replace(step, impair=good)
 
 
 def _backlog(step: Step) -> int | None:
@@ -281,7 +281,7 @@ def _relistened(step: Step) -> Step:
     def put(call: ast.Call) -> None:
         call.args[0] = ast.Constant(_twice(_backlog(step) or 0))
 
-    return step.model_copy(update={"call": _recalled(step.call or "", put)})
+    return replace(step, call=_recalled(step.call or "", put))
 
 
 def _recalled(text: str, change: Callable[[ast.Call], None]) -> str:

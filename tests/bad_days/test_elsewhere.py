@@ -50,7 +50,7 @@ def as_user(folder: Path) -> Lab:
     folder.chmod(0o777)
     become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env", "-i"]
     become += environment(str(folder), str(ROOT), PACKAGES)
-    code, said = call([*become, str(SYSTEM_PYTHON), "-c", "import lab.cli, pydantic"])
+    code, said = call([*become, str(SYSTEM_PYTHON), "-c", "import lab.cli, msgspec"])
     if code:
         pytest.skip(f"the machine's own Python cannot run this checkout as another user: {said.splitlines()[-1]}")
     return lambda *words, before=(), module="lab": call([*become, *before, str(SYSTEM_PYTHON), "-m", module, *words])
@@ -68,7 +68,7 @@ def in_a_container() -> Lab:
     command = ["docker", "run", "--rm", "--network=none", "--tmpfs=/tmp", "--workdir=/checkout", "--entrypoint=env"]
     command += [f"--volume={ROOT}:/checkout:ro", f"--volume={PACKAGES}:/packages:ro"]
     inside = [image, *environment("/tmp/runs", "/checkout", "/packages"), "python3"]
-    code, said = call([*command, *inside, "-c", "import lab.cli, pydantic"])
+    code, said = call([*command, *inside, "-c", "import lab.cli, msgspec"])
     if code:
         pytest.skip(f"a container's Python cannot run this checkout: {said.splitlines()[-1]}")
     return lambda *words, options=(): call([*command, *options, *inside, "-m", "lab", *words])

@@ -2,6 +2,7 @@
 
 import pytest
 from contract.house import PYTHON, Hand, deployed, pair, port
+from msgspec.structs import replace
 
 from lab.errors import EngineError, HostError, MissingCapability, PoolExhausted, SubnetTaken
 
@@ -85,8 +86,8 @@ def test_a_full_pool_names_who_holds_it(engine, monkeypatch):
 
 def test_what_is_missing_is_said_and_nothing_made(engine):
     plan = pair(engine.subnets([2]), needs=("sysctl:net.ipv4.no_such_setting",))
-    hosts = [item.model_copy(update={"sysctls": {"net.ipv4.no_such_setting": "1"}}) for item in plan.hosts]
-    plan = plan.model_copy(update={"hosts": tuple(hosts)})
+    hosts = [replace(item, sysctls={"net.ipv4.no_such_setting": "1"}) for item in plan.hosts]
+    plan = replace(plan, hosts=tuple(hosts))
     with (
         pytest.raises(MissingCapability, match="no_such_setting"),
         engine.deploy(plan, "contract-missing", quiet),

@@ -2,6 +2,7 @@
 
 import pytest
 from contract.house import PYTHON, Hand, deployed, host, plan_of, port
+from msgspec.structs import replace
 
 from lab.calls import parse_call as parsed
 from lab.history import Call, Exit, Output, Packet
@@ -60,7 +61,7 @@ def names(subnets):
     lan = PlannedNetwork(name="lan", subnet=subnets[0])
     ns, client, loner = host("ns", (lan, 2)), host("client", (lan, 3)), host("loner", (lan, 4))
     address = ns.interfaces[0].address
-    return plan_of([lan], [ns, client.model_copy(update={"nameserver": address}), loner])
+    return plan_of([lan], [ns, replace(client, nameserver=address), loner])
 
 
 @pytest.fixture(scope="module")

@@ -285,7 +285,7 @@ def test_a_scenario_is_announced_at_its_first_case_in_a_row() -> None:
 
 
 def test_missing_capabilities_are_told_together() -> None:
-    plan = make_plan(jobs()[0].scenario, jobs()[0].case, ["10.0.0.0/28"]).model_copy(update={"needs": ("a", "b", "c")})
+    plan = replace(make_plan(jobs()[0].scenario, jobs()[0].case, ["10.0.0.0/28"]), needs=("a", "b", "c"))
     capabilities = replace(FakeEngine().capabilities(), lacks={"a": "no a", "c": "no c", "d": "no d"})
     with pytest.raises(MissingCapability, match="no a; no c"):
         flow._refuse_what_is_missing(plan, capabilities)

@@ -8,12 +8,13 @@ import pytest
 from lab.impairments import capacity, orders, rate, which
 from lab.model import Impairment, Step
 from lab.plan import PlannedStep
+from lab.shape import made
 
 
 def test_what_was_said_in_numbers() -> None:
     said = {"network": "lan", "of": {"port": 80}, "lose": "every 3 from 2", "delay": "50 ms", "rate": "1.5 Mbit/s"}
-    made = Impairment.model_validate(said | {"duplicate": [2, 5], "queue": "4 packets"})
-    assert orders(made.badness()) == {
+    impair = made(Impairment, said | {"duplicate": [2, 5], "queue": "4 packets"})
+    assert orders(impair.badness()) == {
         "of": {"port": 80},
         "lose": {"every": 3, "from": 2},
         "duplicate": {"these": [2, 5]},
@@ -57,5 +58,5 @@ def test_what_says_nothing(meaning: Callable[[Any], Any], said: Any) -> None:
     ],
 )
 def test_a_step_in_one_line(said: dict[str, Any], text: str) -> None:
-    step = Step.model_validate({"host": "server", "impair": {"network": "lan"} | said})
+    step = made(Step, {"host": "server", "impair": {"network": "lan"} | said})
     assert PlannedStep(number=0, step=step).text == f"server: impair {text}"

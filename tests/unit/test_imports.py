@@ -9,9 +9,9 @@ import pytest
 
 import lab
 
-ORDER = """errors source i18n guide calls patterns impairments iptables model template translation mistakes history
-decode segments netcalls wire tries attempts states spoken pcapng align checks addressing library rules scenario plan
-timeline folding judge counting transcript agent bootstrap remote engines runner runs diff slots flow prove report
+ORDER = """errors source i18n guide calls patterns impairments iptables model shape template translation mistakes
+history decode segments netcalls wire tries attempts states spoken pcapng align checks addressing library rules scenario
+plan timeline folding judge counting transcript agent bootstrap remote engines runner runs diff slots flow prove report
 schema doctor compose options cli __main__ pytest_plugin""".split()
 ROOT = Path(lab.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))

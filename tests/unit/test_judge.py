@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lab.checks.base import Outcome
 from lab.history import Call, Exit, History, Note, Observation, Output, SocketRow, Sockets
@@ -89,7 +90,7 @@ def test_where_nothing_is_judged_nothing_is_proven() -> None:
     report = judged(plan_of("call: s = socket()"), done(0, call(0)))
     assert (report.outcome, report.problems) == (ERROR, ("nothing was judged: no step expects anything",))
     assert judged(plan_of("call: s = socket()")).outcome is ERROR
-    assert judge(plan_of("call: s = socket()").model_copy(update={"steps": ()}), History()).outcome is ERROR
+    assert judge(replace(plan_of("call: s = socket()"), steps=()), History()).outcome is ERROR
 
 
 def test_steps_that_were_not_reached_are_errors() -> None:
@@ -192,8 +193,8 @@ def test_a_program_without_calls_has_none_only_where_it_was_traced() -> None:
     seen = done(0, Exit("server", 50, 0, 0))
     assert judged(plan, seen).outcome is PASS
     assert judged(plan, seen, [Note("server", 5, "trace", 0, "no strace")]).outcome is ERROR
-    untraced = plan.steps[0].model_copy(update={"trace": False})
-    assert judged(plan.model_copy(update={"steps": (untraced,)}), seen).outcome is ERROR
+    untraced = replace(plan.steps[0], trace=False)
+    assert judged(replace(plan, steps=(untraced,)), seen).outcome is ERROR
 
 
 def turn(number: int, which: int, code: int = 0) -> list[Observation]:

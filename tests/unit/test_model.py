@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from lab.iptables import firewall_rule
 from lab.model import (
@@ -16,6 +15,7 @@ from lab.model import (
     ScenarioFile,
     Step,
 )
+from lab.shape import made
 
 
 @pytest.mark.parametrize(
@@ -85,32 +85,32 @@ def test_a_step_has_one_action_or_observes() -> None:
     }
     assert tuple(values) == ACTIONS
     for action, value in values.items():
-        step = Step.model_validate({"host": "a", action: value})
+        step = made(Step, {"host": "a", action: value})
         assert step.action == action
-    assert Step.model_validate({"host": "a"}).action == "observe"
+    assert made(Step, {"host": "a"}).action == "observe"
 
 
 def test_one_stands_for_a_list_of_one() -> None:
-    step = Step.model_validate({"host": "a", "only": "b", "expect": {"interface": "lo", "listening": {"port": 1}}})
+    step = made(Step, {"host": "a", "only": "b", "expect": {"interface": "lo", "listening": {"port": 1}}})
     assert step.only == ("b",)
     assert step.expect[0].interface == ("lo",)
     assert step.expect[0].listening == (ListeningExpectation(port=1),)
     many = {"stdout": {"contains": ["a", "b"], "lacks": "c"}, "sockets": [{"port": 1}, {"port": 2}]}
-    expectation = Expectation.model_validate(many)
+    expectation = made(Expectation, many)
     assert expectation.stdout is not None and expectation.sockets is not None
     assert (expectation.stdout.contains, expectation.stdout.lacks) == (("a", "b"), ("c",))
     assert len(expectation.sockets) == 2
 
 
 def test_what_was_asked_for_is_checked_and_no_more() -> None:
-    expectation = Expectation.model_validate({"on": "a", "returns": None, "connect": "refused", "exit": 0})
+    expectation = made(Expectation, {"on": "a", "returns": None, "connect": "refused", "exit": 0})
     assert expectation.checks() == {"returns": None, "connect": "refused", "exit": 0}
-    assert Expectation.model_validate({"on": "a"}).checks() == {}
+    assert made(Expectation, {"on": "a"}).checks() == {}
     assert list(expectation.checks()) == ["connect", "returns", "exit"], "in the order of the model, not of chance"
 
 
 def test_nothing_changes_and_nothing_is_guessed() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         Network().ipv6 = True  # type: ignore[misc]
     for value in (
         {"networks": ["a"], "router": 1},
@@ -118,44 +118,44 @@ def test_nothing_changes_and_nothing_is_guessed() -> None:
         {"networks": "a"},
         {"networks": [1]},
     ):
-        with pytest.raises(ValidationError):
-            Host.model_validate(value)
+        with pytest.raises(ValueError, match=r"expected|unknown"):
+            made(Host, value)
     for value in ({"port": "1"}, {"port": True}, {"port": 1.0}, {"port": 65536}, {"port": -1}, {"port": 1, "x": 2}, {}):
-        with pytest.raises(ValidationError):
-            ListeningExpectation.model_validate(value)
+        with pytest.raises(ValueError, match=r"expected|unknown"):
+            made(ListeningExpectation, value)
 
 
 @pytest.mark.parametrize("name", ["Server", "1st", "-a", "a_b", "a.b", "", "a" * 32, "a\n", "a/b", "é"])
 def test_what_is_no_name(name: str) -> None:
     file = {"title": "x", "networks": {"lan": {}}, "hosts": {"a": {"networks": ["lan"]}}, "steps": [{"host": "a"}]}
-    assert ScenarioFile.model_validate(file)
+    assert made(ScenarioFile, file)
     for key, value in (("networks", {}), ("hosts", {"networks": []})):
-        with pytest.raises(ValidationError, match="pattern"):
-            ScenarioFile.model_validate(file | {key: {name: value}})
-    with pytest.raises(ValidationError, match="pattern"):
-        Step.model_validate({"host": name})
+        with pytest.raises(ValueError, match="expected a "):
+            made(ScenarioFile, file | {key: {name: value}})
+    with pytest.raises(ValueError, match="expected a "):
+        made(Step, {"host": name})
 
 
 @pytest.mark.parametrize(
     "name", ["kernel.core_pattern", "net", "net.", "net..a", "net.ipv4/x", "net.ipv4.../x", "fs.file-max", "vm.x"]
 )
 def test_only_the_networks_own_settings_are_a_hosts(name: str) -> None:  # fmt: skip
-    with pytest.raises(ValidationError, match="pattern"):
-        Host.model_validate({"networks": ["lan"], "sysctls": {name: 1}})
+    with pytest.raises(ValueError, match="expected a "):
+        made(Host, {"networks": ["lan"], "sysctls": {name: 1}})
 
 
 def test_settings_of_the_network() -> None:
     sysctls = {"net.ipv4.tcp_syn_retries": 1, "net.ipv4.conf.eth0.forwarding": "1", "net.core.somaxconn": 2}
-    assert Host.model_validate({"networks": ["lan"], "sysctls": sysctls}).sysctls == sysctls
+    assert made(Host, {"networks": ["lan"], "sysctls": sysctls}).sysctls == sysctls
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_outcome_can_be_expected(outcome: str) -> None:
-    assert Expectation.model_validate({"connect": outcome}).connect == outcome
-    assert Expectation.model_validate({"connect": {outcome: ">= 1"}}).connect == {outcome: ">= 1"}
+    assert made(Expectation, {"connect": outcome}).connect == outcome
+    assert made(Expectation, {"connect": {outcome: ">= 1"}}).connect == {outcome: ">= 1"}
 
 
 @pytest.mark.parametrize("key", ["connect", "counters", "packets"])
 def test_an_empty_count_proves_nothing(key: str) -> None:
-    with pytest.raises(ValidationError, match="at least 1"):
-        Expectation.model_validate({key: {}})
+    with pytest.raises(ValueError, match="at least one"):
+        made(Expectation, {key: {}})

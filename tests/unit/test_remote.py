@@ -6,6 +6,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import lab.agent
 from lab.bootstrap import MODULES, agent_source
@@ -363,5 +364,5 @@ def test_the_turns_of_a_step_are_told_apart(remote):
 
 def test_a_host_is_told_whom_to_ask_for_names(remote):
     host, script = remote({"interfaces": []})
-    host.configure(HOST.model_copy(update={"nameserver": "10.1.0.3"}))
+    host.configure(replace(HOST, nameserver="10.1.0.3"))
     assert script.asked[0]["nameserver"] == "10.1.0.3"

@@ -4,13 +4,14 @@ from typing import Any
 
 from lab.model import Host, Step
 from lab.rules import Numbered, Rules
+from lab.shape import made
 
 HOSTS = {"server": Host(networks=("lan",)), "client": Host(networks=("lan", "wan"))}
 
 
 def told(*steps: dict[str, Any], doubtful: tuple[str, ...] = ()) -> list[str]:
     said: list[str] = []
-    numbered = [Numbered(number, Step.model_validate({"host": "server"} | step)) for number, step in enumerate(steps)]
+    numbered = [Numbered(number, made(Step, {"host": "server"} | step)) for number, step in enumerate(steps)]
     rules = Rules(HOSTS, ["echo-server", "echo-client"], doubtful, lambda item, path, words: said.append(words))
     rules.hold(numbered)
     return said

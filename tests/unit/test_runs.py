@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lab import runs
 from lab.errors import LabError, UsageError
@@ -16,6 +17,7 @@ from lab.history import Call, History, Note, Packet
 from lab.model import Step
 from lab.plan import Plan, PlannedHost, PlannedNetwork, PlannedStep
 from lab.runs import KEPT, Run, find, load_case, load_plan, new_run, skip_reason
+from lab.shape import made
 
 HISTORY = History.of(
     [Note("client", 1, "step-begin", 0), Call("client", 2, 0, "c", "connect", (("10.0.0.2", 1), b"\xff"))]
@@ -23,7 +25,7 @@ HISTORY = History.of(
 
 
 def plan(case: str = "closed", scenario: str = "refused") -> Plan:
-    step = Step.model_validate({"host": "client", "call": "c = socket()", "expect": [{"returns": None}]})
+    step = made(Step, {"host": "client", "call": "c = socket()", "expect": [{"returns": None}]})
     return Plan(
         scenario=scenario,
         file="refused.yaml",
@@ -103,9 +105,7 @@ def test_cases_are_found_as_their_scenario_s_file_has_them_if_it_is_there(root: 
     file.write_text("cases: {m: {}, z: {}, a: {}}")
     with new_run(root) as run:
         other = run.save(plan("other"), HISTORY)
-        folders = [
-            run.save(plan(case).model_copy(update={"file": str(file)}), HISTORY) for case in ("z", "a", "m", "z")
-        ]
+        folders = [run.save(replace(plan(case), file=str(file)), HISTORY) for case in ("z", "a", "m", "z")]
         for number, folder in enumerate([other, *folders]):
             os.utime(folder / "plan.json", (number, number))
     z, a, m, again = folders
@@ -307,7 +307,7 @@ def test_the_root_is_lab_runs_or_here(tmp_path: Path, monkeypatch: pytest.Monkey
         (
             "plan.json",
             lambda data: data.replace(b'"title"', b'"titel"'),
-            r"plan\.json:1:1: .* title is wrong: Field req",
+            r"plan\.json:1:1: expected a plan, observed .* `titel`",
         ),
         ("plan.json", lambda data: b"[" * 100_000, r"plan\.json:1:1: "),
         ("plan.json", lambda data: b"9" * 5_000, r"plan\.json:1:1: "),

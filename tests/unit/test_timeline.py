@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lab.history import Note, Observation, Packet, SocketRow, SocketSeen
 from lab.model import Step
 from lab.plan import Interface, Plan, PlannedHost, PlannedNetwork, PlannedStep
+from lab.shape import made
 from lab.timeline import Event, timeline
 
 LO = {"local": ("127.0.0.1", 40000), "remote": ("127.0.0.1", 80), "interface": "lo"}
@@ -21,7 +22,7 @@ def plan_of(**hosts: dict[str, str]) -> Plan:
         name: tuple(Interface(network=network, address=address) for network, address in attached.items())
         for name, attached in hosts.items()
     }
-    step = PlannedStep(number=1, step=Step.model_validate({"host": "client", "call": "c.connect(('10.9.0.2', 80))"}))
+    step = PlannedStep(number=1, step=made(Step, {"host": "client", "call": "c.connect(('10.9.0.2', 80))"}))
     return Plan(
         scenario="s",
         file="s.yaml",

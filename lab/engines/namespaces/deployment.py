@@ -16,6 +16,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 from lab.bootstrap import BOOTSTRAP, agent_source
 from lab.engines.base import Progress
 from lab.engines.namespaces import machine
@@ -153,7 +155,7 @@ def _make(house: House, plan: Plan) -> dict[str, int]:
 
 def _host(plan: Plan, host: PlannedHost) -> dict[str, Any]:
     lengths = {network.name: ip_network(network.subnet).prefixlen for network in plan.networks}
-    faces = [face.model_dump() | {"length": lengths[face.network]} for face in host.interfaces]
+    faces = [asdict(face) | {"length": lengths[face.network]} for face in host.interfaces]
     own = {"sysctls": host.sysctls, "nameserver": host.nameserver}
     return {"name": host.name, "interfaces": faces} | own
 

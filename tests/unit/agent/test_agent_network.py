@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from msgspec.structs import replace
 
 from lab.errors import HostError
 from lab.history import Packet
@@ -83,7 +84,7 @@ def test_addresses_that_are_not_the_plans_are_told(lonely):
     with pytest.raises(HostError, match=r"no interface has 10\.9\.9\.1"):
         agent.remote.configure(ON_LAN)
     agent = lonely(SUBNET)
-    unreachable = ON_LAN.model_copy(update={"routes": (Route(to="10.8.0.0/16", via="10.7.0.1"),)})
+    unreachable = replace(ON_LAN, routes=(Route(to="10.8.0.0/16", via="10.7.0.1"),))
     with pytest.raises(HostError, match=r"no route to 10\.8\.0\.0/16 by 10\.7\.0\.1: Network is unreachable"):
         agent.remote.configure(unreachable)
 

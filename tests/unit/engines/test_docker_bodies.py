@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lab.addressing import Interface
 from lab.engines.docker import bodies
@@ -72,7 +73,7 @@ def test_a_host_has_the_least() -> None:
 
 
 def test_only_who_asks_a_name_server_has_a_root_that_its_agent_may_write() -> None:
-    asking = SERVER.model_copy(update={"nameserver": "10.213.0.3"})
+    asking = replace(SERVER, nameserver="10.213.0.3")
     body = bodies.container_body(PLAN, asking, NAMES, "image", ["python3"], OLD)
     assert body["HostConfig"]["ReadonlyRootfs"] is False
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import dpkt
 import pytest
 from contract.house import PYTHON, Hand, deployed, estate, host, pair, plan_of
+from msgspec.structs import replace
 
 from lab.engines.fake import FakeEngine, world
 from lab.engines.fake.sockets import Socket
@@ -144,8 +145,8 @@ def test_an_icmp_error_quotes_what_it_is_about(grounds):
 def test_a_router_that_does_not_forward_is_silent(build):
     def make(subnets):
         plan = estate(subnets)
-        silent = [item.model_copy(update={"sysctls": {}}) if item.name == "router" else item for item in plan.hosts]
-        return plan.model_copy(update={"hosts": tuple(silent)})
+        silent = [replace(item, sysctls={}) if item.name == "router" else item for item in plan.hosts]
+        return replace(plan, hosts=tuple(silent))
 
     grounds = build(make, (2, 2, 2, 1))
     call = grounds["west"].connect(grounds["east"].address, PORT, timeout=0.5)
@@ -160,8 +161,8 @@ def test_the_longest_prefix_wins(build):
         (west,) = (item for item in plan.hosts if item.name == "west")
         silent = str(ip_network(subnets[1])[9])
         wide = Route(to="10.0.0.0/8", via=silent)
-        hosts = [it.model_copy(update={"routes": (wide, *it.routes)}) if it == west else it for it in plan.hosts]
-        return plan.model_copy(update={"hosts": tuple(hosts)})
+        hosts = [replace(it, routes=(wide, *it.routes)) if it == west else it for it in plan.hosts]
+        return replace(plan, hosts=tuple(hosts))
 
     grounds = build(make, (2, 2, 2, 1))
     assert grounds["west"].connect(grounds["east"].address, PORT).error == "ECONNREFUSED"

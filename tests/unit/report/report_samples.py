@@ -4,6 +4,7 @@ from lab.checks.base import Aligned, Outcome, Verdict, could_not_tell, failed, p
 from lab.judge import Judgement, Report, StepReport
 from lab.model import Step
 from lab.plan import Interface, Plan, PlannedHost, PlannedNetwork, PlannedStep
+from lab.shape import made
 
 FILE = "scenarios/bind-address.yaml"
 TITLE = "The bind address decides who can reach a server"
@@ -106,8 +107,9 @@ ALL = (PASSING, FAILING, ERRING, SKIPPED)
 
 def plan(case: str = "loopback") -> Plan:
     """The plan of a case with the two steps above."""
-    listen = Step.model_validate({"host": "server", "start": ["echo-server"]})
-    ask = Step.model_validate(
+    listen = made(Step, {"host": "server", "start": ["echo-server"]})
+    ask = made(
+        Step,
         {"host": "client", "run": ["echo-client"], "predict": "Will the other host get through?"},
     )
     addresses = {"server": "10.213.0.2", "client": "10.213.0.3"}

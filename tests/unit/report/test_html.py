@@ -142,7 +142,7 @@ def test_hostile_words_are_shown_harmlessly() -> None:
     case = made(*attack())
     words = {"title": HOSTILE, "lesson": HOSTILE, "file": HOSTILE, "case": HOSTILE, "parameters": {HOSTILE: HOSTILE}}
     case = replace(
-        case, name=HOSTILE, plan=case.plan.model_copy(update=words), report=replace(ATTACK, versions={HOSTILE: HOSTILE})
+        case, name=HOSTILE, plan=replace(case.plan, **words), report=replace(ATTACK, versions={HOSTILE: HOSTILE})
     )
     text = document([case, replace(case, name=HOSTILE * 9)], HOSTILE)
     page = check_facts(text)

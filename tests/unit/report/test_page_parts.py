@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from report_samples import START, plan
 
 from lab.history import Call, History, Output, Packet, SocketRow, Sockets, SocketSeen
@@ -23,13 +23,13 @@ ESTAB = SocketRow("tcp", "ESTAB", ("10.1.2.3", 80), ("10.1.2.4", 40000), 0, 0)
 
 
 def case(name: str, **changes: object) -> Told:
-    made = plan(name).model_copy(update=changes)
+    made = replace(plan(name), **changes)
     return Told(name, made, History(), skipped(made, "why not"))
 
 
 def test_a_case_that_was_run_again_is_told_apart_and_a_skipped_one_has_its_reason(tmp_path: Path) -> None:
     with new_run(tmp_path) as run:
-        again = plan("a").model_copy(update={"steps": ()})
+        again = replace(plan("a"), steps=())
         folders = [run.save(again, History()), run.save(again, History()), run.skip(plan("b"), "no IPv6")]
         found = told(folders)
     assert [each.name for each in found] == ["a", "a (2)", "b"]
@@ -78,7 +78,7 @@ def _elsewhere() -> Plan:
         PlannedHost(name=name, interfaces=(Interface(network="lan", address=text),)) for name, text in faces.items()
     )
     network = PlannedNetwork(name="lan", subnet="10.213.0.16/29")
-    return plan().model_copy(update={"hosts": tuple(hosts), "networks": (network,)})
+    return replace(plan(), hosts=tuple(hosts), networks=(network,))
 
 
 def test_nested_parameters_are_told_in_words() -> None:
@@ -174,7 +174,7 @@ def test_a_router_is_named_and_ipv6_is_shown() -> None:
     faces = (Interface(network="b", address="10.1.0.10"), Interface(network="a", address="10.1.0.2", ipv6="fd00::2"))
     router = PlannedHost(name="middle", interfaces=faces, sysctls={"net.ipv4.ip_forward": "1"})
     alone = PlannedHost(name="alone", interfaces=())
-    found = topology.draw(plan().model_copy(update={"networks": networks, "hosts": (router, alone)}))
+    found = topology.draw(replace(plan(), networks=networks, hosts=(router, alone)))
     assert found.boxes[0].router and [joint.network for joint in found.boxes[0].joints] == ["a", "b"]
     assert found.words == "router middle: b 10.1.0.10, a 10.1.0.2 fd00::2; alone: no network"
     assert topology.shape(plan("a")) == topology.shape(_elsewhere()), "addresses make no other shape"

@@ -112,8 +112,8 @@ def test_a_neighbour_that_answers_a_step_later_is_not_silent():
 def test_nobody_waits_for_a_program_that_is_left_running():
     """Its exit, and when it answers a close, depend on who is faster."""
     plan, history = saved(OPEN)
-    left = plan.steps[-1].model_copy(update={"step": plan.steps[-1].step.model_copy(update={"as_": "later"})})
-    plan = plan.model_copy(update={"steps": (*plan.steps[:-1], left)})
+    left = replace(plan.steps[-1], step=replace(plan.steps[-1].step, as_="later"))
+    plan = replace(plan, steps=(*plan.steps[:-1], left))
     assert "exit 0" in lines(told(OPEN), 3) and "exit 0" not in lines(transcript(plan, history), 3)
     server_first = changed(
         Packet, packets(flag="FIN", sport=65432), time=lambda packet: packet.time - 6 * MS, ack=2460612583
