@@ -30,7 +30,6 @@ def main() -> NoReturn:
         signal.signal(number, _interrupt)
     gc.set_threshold(GARBAGE)
     sys.setswitchinterval(SWITCH_SECONDS)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # there are none; to look for them takes 15 ms
     try:
         speak(preferred(os.environ, sys.stdout.encoding if sys.stdout else "utf-8"))
         code = cli.lab.main(standalone_mode=False)

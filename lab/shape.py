@@ -128,7 +128,7 @@ class _Fitter:
             elif field.required:
                 self._tell((*path, name), f"expected the key {name!r}, observed none", key=True)
         known = {field.encode_name for field in kind.fields}
-        for name in value.keys() - known:
+        for name in (name for name in value if name not in known):
             self._tell((*path, name), f"unknown key {name!r}{_meant(str(name), known)}", key=True)
         return None if self.misfits else kind.cls(**found)
 
