@@ -18,7 +18,6 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from lab.bootstrap import BOOTSTRAP, agent_source
 from lab.engines.base import Progress
 from lab.engines.namespaces import machine
 from lab.engines.namespaces.spare import END_SECONDS, House
@@ -110,7 +109,7 @@ def deploy(plan: Plan, house: House, progress: Progress) -> Iterator[NamespacesD
                 os.close(descriptor)
         deployment.pids = _make(house, plan)
         with ThreadPoolExecutor(min(PARALLEL, max(1, len(plan.hosts)))) as pool:
-            list(pool.map(lambda host: _wake(remotes[host.name], pipes[host.name], host), plan.hosts))
+            list(pool.map(lambda host: _wake(remotes[host.name], host), plan.hosts))
         yield deployment
 
 
@@ -139,11 +138,9 @@ def _make(house: House, plan: Plan) -> dict[str, int]:
         "names": _names(plan),
         "programs": {path.stem: path.read_text("utf-8") for path in PROGRAMS.glob("*.py")},
         "folder": PROGRAM_FOLDER,
-        "bootstrap": BOOTSTRAP,
     }
     with contextlib.suppress(ConnectionError):
         house.telling.sendall(json.dumps(spec).encode() + b"\n")
-    agent_source()  # kept: who needs it finds it made
     answer = house.process.stdout.readline()
     if not answer:
         raise EngineError(f"the hosts could not be made: their house ended with {house.process.wait(END_SECONDS)}")
@@ -169,11 +166,8 @@ def _names(plan: Plan) -> str:
     return "\n".join([*own, *(f"{address}\t{' '.join(names)}" for address, names in found.items()), ""])
 
 
-def _wake(remote: Remote, pipe: Pipe, host: PlannedHost) -> None:
-    """Send the agent its source, hear that it runs, and set what is its own to set. There is no machine behind a
-    bridge to be kept from."""
-    with contextlib.suppress(OSError):  # it ended at once: `hello` finds out, and says why
-        pipe.write(agent_source())
+def _wake(remote: Remote, host: PlannedHost) -> None:
+    """Hear that the agent runs, and set what is its own to set. There is no machine behind a bridge to be kept from."""
     remote.hello()
     remote.configure(host)
 

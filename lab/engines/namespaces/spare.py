@@ -14,8 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-HOUSE = Path(__file__).parent / "house.py"
-AGENT = Path(__file__).parents[2] / "agent"
+# The house and the agent, and nothing else of the lab's.
+BEGIN = "import sys; sys.path += sys.argv[1:3]; from house import main; main()"
+PLACES = (Path(__file__).parent, Path(__file__).parents[2])
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 MARK = "socket-lab-run="
 END_SECONDS = 10
@@ -56,7 +57,7 @@ def start(run: str) -> House:
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
-            [python(), "-I", "-S", HOUSE, AGENT, MARK + run],
+            [python(), "-I", "-S", "-c", BEGIN, *PLACES, MARK + run],
             stdin=theirs.fileno(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
