@@ -26,7 +26,7 @@ LIMIT = 1 << 20
 LINGER = 0.5
 BEGIN = 10
 STRACE = (
-    "strace -DDD -f --seccomp-bpf -e signal=none -s 64 "
+    "strace -DDD -f -y --seccomp-bpf -e signal=none -s 64 "
     "--absolute-timestamps=format:unix,precision:ns --syscall-times=ns -qq"
 ).split()
 CALLS = "%network,close,execve"

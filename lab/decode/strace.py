@@ -21,13 +21,14 @@ _BEGUN = re.compile(r"(?P<head>(?P<name>[a-z_0-9]+)\(.*?) ?<unfinished \.\.\.>(?
 _RESUMED = re.compile(r"<\.\.\. (?P<name>[a-z_0-9]+) resumed> ?(?P<tail>.*)", re.DOTALL)
 _CALL = re.compile(
     r"(?P<name>[a-z_0-9]+)\((?P<arguments>.*)\) += "
-    r"(?P<result>-?\d{1,20}|0x[0-9a-f]+|\?)(?:<[^ ]*>)?"
+    r"(?P<result>-?\d{1,20}|0x[0-9a-f]+|\?)(?:<(?:socket:\[(?P<inode>\d{1,20})\]|[^ ]*)>)?"
     r"(?: (?P<error>E[A-Z0-9]+)(?: \((?P<message>[^()]*(?:\([^()]*\))?[^()]*)\))?)?(?: \([^()]*\))?"
     r"(?: <(?P<duration>\d{1,12}\.\d{1,9})>)?",
     re.DOTALL,
 )
 _CUT_OFF = re.compile(r"(?P<name>[a-z_0-9]+)\((?P<arguments>.*)", re.DOTALL)
-_DESCRIPTOR = re.compile(r"(-?\d{1,9})(?:<.*>)?", re.DOTALL)
+_DESCRIPTOR = re.compile(r"(-?\d{1,9})(?:<(?:socket:\[(\d{1,20})\]|.*)>)?", re.DOTALL)
+_HELD = re.compile(r"(\d{1,9})(?:<socket:\[(\d{1,20})\]>)?")
 _ADDRESS = re.compile(
     r"\{sa_family=AF_INET6?, sin6?_port=htons\((?P<port>\d{1,5})\),[^{}]{0,99}?"
     r'(?:inet_addr\("(?P<v4>[^"]*)"\)|inet_pton\(AF_INET6, "(?P<v6>[^"]*)", )',
@@ -38,7 +39,7 @@ _BYTES = re.compile(r'"((?:\\.|[^"\\])*)"(?:\.\.\.)?', re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f", "a": "\a", "b": "\b"}
 _NOT_OF_SOCKETS = ("execve(", "execveat(")  # traced where somebody wants to know that the program began
-_CLOSE = re.compile(r"close\((\d{1,9})[<)]")
+_CLOSE = re.compile(r"close\((\d{1,9})(?:<(?:socket:\[(\d{1,20})\])?|\))")
 _ACCEPTS = ("accept", "accept4")
 _REMOTE = ("connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getpeername", *_ACCEPTS)
 _LOCAL = ("bind", "getsockname")
@@ -50,27 +51,37 @@ _CLONES = ("clone", "clone3", "fork", "vfork")
 class _Lives:
     """Whose socket a descriptor is: `pid.fd`, and `pid.fd#2` once that number was given out again.
 
-    A life begins where the kernel hands out a number for a socket, and ends where that number is closed. A descriptor
-    that its thread never got is another thread's, or its parent's: whoever got that number last.
+    The socket's inode tells, whoever holds it: a child closes its copies, and its parent's sockets live on. Where
+    strace has none, a life begins where the kernel hands out a number for a socket, and ends where it is closed; a
+    descriptor that its thread never got is another thread's, or its parent's: whoever got that number last.
     """
 
     numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     latest: dict[int, str] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
+    inodes: dict[str, str] = field(default_factory=dict)
 
-    def begin(self, pid: str, descriptor: int) -> None:
+    def begin(self, pid: str, descriptor: int, inode: str | None = None) -> str:
         self.numbers[pid, descriptor] = self.numbers.get((pid, descriptor), 0) + 1
         self.latest[descriptor] = pid
-        self.alive.add(self.caller(pid, descriptor))
+        caller = self.caller(pid, descriptor)
+        self.alive.add(caller)
+        if inode:
+            self.inodes[inode] = caller
+        return caller
 
-    def close(self, pid: str, descriptor: int) -> bool:
+    def close(self, pid: str, descriptor: int, inode: str | None = None) -> bool:
         """Whether it was a socket, known and open: programs close other files too."""
+        if inode:
+            return inode in self.inodes
         caller = self.caller(pid, descriptor)
         known = caller in self.alive
         self.alive.discard(caller)
         return known
 
-    def caller(self, pid: str, descriptor: int) -> str:
+    def caller(self, pid: str, descriptor: int, inode: str | None = None) -> str:
+        if inode and inode in self.inodes:
+            return self.inodes[inode]
         if (pid, descriptor) not in self.numbers:
             pid = self.latest.get(descriptor, pid)
         life = self.numbers.get((pid, descriptor), 1)
@@ -98,7 +109,7 @@ def decode(lines: Sequence[str], *, host: str, step: int) -> tuple[tuple[Call, .
     lives = _Lives()
     for begun, text in _whole_calls(lines, unread):
         closed = _CLOSE.match(text)
-        if text.startswith(_NOT_OF_SOCKETS) or (closed and not lives.close(begun.pid, int(closed[1]))):
+        if text.startswith(_NOT_OF_SOCKETS) or (closed and not lives.close(begun.pid, int(closed[1]), closed[2])):
             continue
         call = _call(begun, text, lives, host, step)
         if call is not None:
@@ -143,7 +154,7 @@ def _call(begun: _Begun, text: str, lives: _Lives, host: str, step: int) -> Call
         return None
     name, arguments = match["name"], _split(match["arguments"])
     result = _result(match["result"])
-    descriptor = -1
+    descriptor, inode = -1, None
     if name == "socket":
         descriptor = result if result is not None else -1
     elif name in _CLONES:
@@ -151,8 +162,16 @@ def _call(begun: _Begun, text: str, lives: _Lives, host: str, step: int) -> Call
     elif name in _WAITS:
         pass  # of several sockets, or of none
     elif found := _DESCRIPTOR.fullmatch(arguments[0]) if arguments else None:
-        descriptor, arguments = int(found[1]), arguments[1:]
-    caller = _caller(lives, begun.pid, descriptor, name, arguments, result)
+        descriptor, inode, arguments = int(found[1]), found[2], arguments[1:]
+    caller = lives.caller(begun.pid, descriptor, inode)
+    if result is not None and result >= 0:
+        if name == "socketpair" and arguments:
+            for number, its_inode in _HELD.findall(arguments[-1]):
+                lives.begin(begun.pid, int(number), its_inode)
+            arguments[-1] = _HELD.sub(r"\1", arguments[-1])
+        elif name == "socket" or name in _ACCEPTS:
+            born = lives.begin(begun.pid, result, match["inode"])
+            caller = born if name == "socket" else caller
     address = next((_pair(found) for found in map(_ADDRESS.search, arguments) if found), None)
     duration = match["duration"]
     over = duration is not None or result is not None
@@ -171,21 +190,6 @@ def _call(begun: _Begun, text: str, lives: _Lives, host: str, step: int) -> Call
         remote=address if name in _REMOTE else None,
         program=True,
     )
-
-
-def _caller(lives: _Lives, pid: str, descriptor: int, name: str, arguments: Sequence[str], result: int | None) -> str:
-    """The caller's name; the lives of the descriptors that the call handed out begin."""
-    if result is None or result < 0:
-        return lives.caller(pid, descriptor)
-    if name == "socket":
-        lives.begin(pid, result)
-    caller = lives.caller(pid, descriptor)
-    if name in _ACCEPTS:
-        lives.begin(pid, result)
-    elif name == "socketpair" and arguments:
-        for number in re.findall(r"\d{1,9}", arguments[-1]):
-            lives.begin(pid, int(number))
-    return caller
 
 
 def _result(text: str) -> int | None:

@@ -231,3 +231,33 @@ def test_real_lines_that_were_damaged_do_not_raise(data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(lines[number])))
     lines[number] = lines[number][:cut] + data.draw(NOISE) + lines[number][cut + data.draw(st.integers(0, 20)) :]
     decode(lines, host="h", step=0)
+
+
+def test_a_socket_is_known_by_its_inode_whoever_holds_it() -> None:
+    """The parent closes its copy and gets the same number again, and so does the child that serves the first one."""
+    made = [
+        line("socket(AF_INET, SOCK_STREAM, 0) = 3<socket:[30]> <0.000001>", time="1.1"),
+        line("accept4(3<socket:[30]>, NULL, NULL, 0) = 4<socket:[41]> <0.000001>", time="1.2"),
+        line("close(4<socket:[41]>) = 0 <0.000001>", time="1.3"),
+        line("accept4(3<socket:[30]>, NULL, NULL, 0) = 4<socket:[42]> <0.000001>", time="1.4"),
+        line("close(3<socket:[30]>) = 0 <0.000001>", pid=8, time="1.5"),
+        line('recvfrom(4<socket:[41]>, "x", 1, 0, NULL, NULL) = 1 <0.000001>', pid=8, time="1.6"),
+        line("close(5</etc/hosts>) = 0 <0.000001>", pid=8, time="1.7"),
+        line("accept4(3<socket:[30]>, NULL, NULL, 0) = 5<socket:[43]> <0.000001>", time="1.8"),
+        line("socketpair(AF_UNIX, SOCK_STREAM, 0, [6<socket:[61]>, 7<socket:[71]>]) = 0 <0.000001>", time="1.9"),
+        line("close(9<socket:[71]>) = 0 <0.000001>", time="1.95"),
+    ]
+    calls, unread = decode(made, host="client", step=3)
+    assert unread == ()
+    assert [(call.caller, call.function) for call in calls] == [
+        ("7.3", "socket"),
+        ("7.3", "accept4"),
+        ("7.4", "close"),
+        ("7.3", "accept4"),
+        ("7.3", "close"),
+        ("7.4", "recvfrom"),
+        ("7.3", "accept4"),
+        ("7.-1", "socketpair"),
+        ("7.7", "close"),
+    ]
+    assert calls[-2].arguments[-1] == "[6, 7]"
