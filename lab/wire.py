@@ -5,7 +5,7 @@ errors about them. Which call a flow belongs to is for `attempts` to say.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -88,7 +88,8 @@ def outbound(packet: Packet, remote: Endpoint) -> bool:
 
 
 def flows(packets: Iterable[Packet], remote: Endpoint, protocol: str = "tcp") -> tuple[Flow, ...]:
-    """The flows to a called end, in the order of their first packets. A name matches whatever has its port."""
+    """The flows to a called end, in the order of their first packets, without resets of nothing. A name matches
+    whatever has its port."""
     found: dict[Endpoint, list[list[Packet]]] = {}
     far: dict[Endpoint, Endpoint] = {}
     for packet in packets:
@@ -106,13 +107,33 @@ def flows(packets: Iterable[Packet], remote: Endpoint, protocol: str = "tcp") ->
         if _begins(packet, lives[-1]):
             lives.append([])
         lives[-1].append(packet)
-    all_flows = [Flow(local, far[local], tuple(life)) for local, lives in found.items() for life in lives if life]
+    all_flows = [Flow(local, far[local], _effective(life)) for local, lives in found.items() for life in lives if life]
     return tuple(sorted(all_flows, key=lambda flow: flow.packets[0].time))
+
+
+def resets_nothing(packets: Iterable[Packet]) -> tuple[bool, ...]:
+    """Which of one connection's packets are an RST between ends that have both closed, and been told so: a kernel that
+    knows it no more answers an acknowledgement that was late."""
+    closed: dict[Endpoint, int] = {}
+    told = set[Endpoint]()
+    moot = []
+    for packet in packets:
+        here, there = (packet.source, packet.sport), (packet.destination, packet.dport)
+        moot.append("RST" in packet.flags and {here, there} <= told)
+        if "FIN" in packet.flags:
+            closed[here] = (packet.seq + packet.length + 1) % (1 << 32)
+        if "ACK" in packet.flags and packet.ack == closed.get(there):
+            told.add(there)
+    return tuple(moot)
 
 
 def matches(wanted: Endpoint, seen: Endpoint) -> bool:
     """Whether an end is the one that a call named."""
     return wanted[1] == seen[1] and (plain(wanted[0]) == plain(seen[0]) or not is_address(wanted[0]))
+
+
+def _effective(packets: Sequence[Packet]) -> tuple[Packet, ...]:
+    return tuple(packet for packet, moot in zip(packets, resets_nothing(packets), strict=True) if not moot)
 
 
 def is_syn(packet: Packet) -> bool:

@@ -2,7 +2,8 @@
 
 Left out: acknowledgements alone but the handshake's, how a stream was cut into segments and which way's came first,
 what was sent again soon because its acknowledgement was late (a tail loss probe), how often a SYN was sent again, and
-what only keeps a network going. That data was lost and sent again stays; so does who closed first.
+what only keeps a network going, and resets of nothing. That data was lost and sent again stays; so does who closed
+first.
 """
 
 import ipaddress
@@ -15,7 +16,7 @@ from lab.segments import Segment, segments
 from lab.timeline import LATE
 from lab.transcript.blocks import Block, run_lengths
 from lab.transcript.names import Names
-from lab.wire import Endpoint, ends, is_neighbourly, is_syn, label, plain
+from lab.wire import Endpoint, ends, is_neighbourly, is_syn, label, plain, resets_nothing
 
 PROBE = 100_000_000  # ns within which the end of a stream may be sent again though nothing was lost
 UPKEEP = ("listener-", "router-", "redirect")
@@ -108,7 +109,8 @@ def _stream(talk: Talk, seen: Sequence[Seen], names: Names, late: Late, given_up
             yield f"{way} DATA {_amount(carried)} bytes"
         if _is_lost(carried):
             yield f"{way} DATA again"
-    yield from _closing(talk, seen, late)
+    moot = resets_nothing(packet for packet, _ in seen)
+    yield from _closing(talk, [row for row, nothing in zip(seen, moot, strict=True) if not nothing], late)
 
 
 def _opening(talk: Talk, seen: Sequence[Seen], names: Names) -> Iterator[str]:

@@ -79,6 +79,15 @@ def asked(source: str, target: str, word: str, outgoing: bool) -> Packet:
     return Packet("client", at(2), "lan", outgoing, "icmp6", source, "ff02::1", icmp=word, frame=data)
 
 
+@pytest.mark.parametrize(("ack", "kept"), [(5002, False), (5001, True)])
+def test_a_reset_between_ends_that_have_both_closed_resets_nothing(ack: int, kept: bool) -> None:
+    story = Story().packet(1, "ACK", "FIN", seq=1001, ack=5001).packet(2, "ACK", back=True, seq=5001, ack=1002)
+    story.packet(3, "ACK", "FIN", back=True, seq=5001, ack=1002).packet(4, "ACK", seq=1002, ack=ack)
+    story.packet(5, "ACK", back=True, seq=5001, ack=1002).packet(6, "RST", back=True, seq=5002)
+    (flow,) = flows(packets(story), SERVER)
+    assert ("RST" in flow.packets[-1].flags) is kept
+
+
 def test_unanswered() -> None:
     target = "fd" + "00" * 14 + "09"
     question = asked("fd00::3", target, "neighbour-solicitation", True)

@@ -97,6 +97,14 @@ def test_a_fin_may_carry_data_and_resets_are_told_once():
     assert labels(story.packet(6, "RST", seq=1007))[25:] == "> DATA 5 bytes, > FIN, > RST, < RST"
 
 
+def test_a_reset_after_all_was_said_is_not_told():
+    closed = opened().packet(3, *FIN, seq=1001, ack=5001).packet(4, *FIN, back=True, seq=5001, ack=1002)
+    assert labels(closed.packet(5, "RST", back=True, seq=5002))[25:] == "> FIN, < FIN, < RST"
+    over = opened().packet(3, *FIN, seq=1001, ack=5001).packet(4, *FIN, back=True, seq=5001, ack=1002)
+    over.packet(4.5, *ACK, seq=1002, ack=5002).packet(5, "RST", back=True, seq=5002)
+    assert labels(over)[25:] == "> FIN, < FIN"
+
+
 @pytest.mark.parametrize(("ack", "observed"), [(1007, "> FIN"), (1006, "> FIN, < FIN")])
 def test_a_late_answer_knows_of_the_fin_and_not_of_its_data_alone(ack, observed):
     story = opened().packet(3, *FIN, seq=1001, ack=5001, length=5).packet(4, *FIN, back=True, seq=5001, ack=ack)
