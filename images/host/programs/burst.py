@@ -25,10 +25,10 @@ while sel.get_map():
         if mask & selectors.EVENT_WRITE:
             s.sendall(b"hello")
             sel.modify(s, selectors.EVENT_READ, number)
-        else:
-            data = s.recv(1024)
+        elif data := s.recv(1024):
             waited = time.monotonic() - began
             print(f"client {number}: {data!r} after {waited:.1f} s", flush=True)
+        else:  # the server has closed it
             sel.unregister(s)
             s.close()
 print("all served", flush=True)

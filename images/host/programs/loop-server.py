@@ -27,13 +27,14 @@ with socket.create_server((args.host, args.port)) as listener:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     files = [os.dup(0) for _ in range(args.files)]
     while True:
-        for key, _ in sel.select():
-            if key.fileobj is listener:
+        ready = [key.fileobj for key, _ in sel.select()]
+        for s in [listener] if listener in ready else ready:  # newcomers first
+            if s is listener:
                 conn, _ = listener.accept()
                 sel.register(conn, selectors.EVENT_READ)
-            elif data := key.fileobj.recv(1024):
+            elif data := s.recv(1024):
                 time.sleep(args.work)
-                key.fileobj.sendall(data)
+                s.sendall(data)
             else:
-                sel.unregister(key.fileobj)
-                key.fileobj.close()
+                sel.unregister(s)
+                s.close()

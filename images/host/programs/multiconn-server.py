@@ -39,10 +39,10 @@ def service_connection(key, mask):
 
 if len(sys.argv) not in (3, 4):
     sys.exit(f"usage: {sys.argv[0]} HOST PORT [BACKLOG]")
-host, port = sys.argv[1], int(sys.argv[2])
+host, port, *backlog = sys.argv[1], *map(int, sys.argv[2:])
 lsock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 lsock.bind((host, port))
-lsock.listen(*map(int, sys.argv[3:]))
+lsock.listen(*backlog)
 say(f"Listening on {(host, port)}")
 lsock.setblocking(False)
 sel.register(lsock, selectors.EVENT_READ, data=None)
