@@ -218,11 +218,12 @@ class _Case:
         return found
 
     def _asked_by(self, talk: packets.Talk) -> int:
-        """The step of the call that sent the first packet; where none is known, the step at that time."""
+        """The step of the last call that can have sent the first packet; where none is known, the step at that time."""
         time = talk.first.time
-        for call in self.asking.get(_plain(talk.called), ()):
-            if call.time <= time <= (call.ended or time) + LATE:
-                return call.step
+        asking = self.asking.get(_plain(talk.called), ())
+        under_way = [call for call in asking if call.time <= time <= (call.ended or time) + LATE]
+        if under_way:
+            return max(under_way, key=lambda call: call.time).step
         index = bisect_right(self.begins, (time, 1 << 30)) - 1
         return self.begins[index][1] if index >= 0 else -1
 

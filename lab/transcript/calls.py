@@ -1,8 +1,9 @@
 """What was asked of sockets, without what scheduling decides. Pure.
 
 A `call` step tells its calls as they are. Of a program each socket is told by itself: how a stream was cut into sends
-and receives is left out (their bytes are summed up), and so is asking again and again. What a program that nobody
-waits for does at its end (closing, waiting for more) depends on who is faster, and is left out too.
+and receives is left out (their bytes are summed up), and so is asking again and again. Who is faster decides when each
+of the processes that share a socket lets go of it: only the last close is told; and what a program that nobody waits
+for does at its end (closing, waiting for more), which is left out too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,6 +75,7 @@ def is_stream(life: Sequence[Call]) -> bool:
 
 
 def _block(life: Sequence[Call], names: Names, loose: bool) -> Block:
+    life = [call for call, after in zip(life, [*life[1:], None], strict=True) if call.function != "close" or not after]
     made = [call for call, before in zip(life, [None, *life], strict=False) if not _is_poll(call, before)]
     head = asked(made.pop(0)) if made and made[0].function == "socket" else ACCEPTED
     while loose and made and _is_farewell(made[-1], made):

@@ -11,12 +11,12 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from lab.decode.dns import ENGINES_OWN
 from lab.history import Call, History, Packet, SocketRow, Sockets, SocketSeen
 from lab.plan import Plan
 from lab.wire import Endpoint, plain
 
 LOWEST_GIVEN = 1024
-NAME_SERVER = "127.0.0.11"
 _MADE_UP = (
     (re.compile(r"(?<![\w:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![\w:])"), "MAC"),
     (re.compile(r"(?<![\w:])fe80::[0-9a-f:]+(?:%\w+)?"), "fe80::*"),
@@ -103,4 +103,4 @@ def rows_of(history: History) -> Iterator[tuple[str, SocketRow]]:
     """All lines of socket tables, with their hosts; but for the engine's own name server."""
     rows = [(seen.host, seen.row) for seen in history.all(SocketSeen)]
     rows += ((table.host, row) for table in history.all(Sockets) for row in table.rows)
-    return ((host, row) for host, row in rows if row.local[0] != NAME_SERVER)
+    return ((host, row) for host, row in rows if row.local[0] != ENGINES_OWN)

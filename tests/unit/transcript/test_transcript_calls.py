@@ -47,6 +47,13 @@ def client() -> Program:
     return Program().call("socket", *TCP, result=3).call("connect", SERVER, 16, remote=SERVER)
 
 
+def test_only_the_close_that_ends_a_socket_is_told():
+    """Which of the processes that share it lets go of it first is chance."""
+    alone = client().sent(b"abcd").received(b"abcd").call("close").told()
+    shared = client().call("close").sent(b"abcd").call("close").received(b"abcd").call("close").call("close").told()
+    assert alone == shared
+
+
 def test_a_stream_is_summed_up_however_it_was_cut():
     whole = client().sent(b"abcd").received(b"abcd").received(b"").call("close").told()
     cut = (

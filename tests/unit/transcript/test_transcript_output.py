@@ -43,6 +43,31 @@ def test_a_line_came_when_its_text_was_whole():
     assert ("stdout | 2 x e", 9) in written(seen, planned, 9, NAMES, streams=False, several=True)
 
 
+def test_turns_at_once_are_not_mixed():
+    pieces = ((1, 0, b"one"), (2, 1, b"two"), (3, 1, b"\n"), (4, 0, b"\n"))
+    seen = History(tuple(Output("h", time, 0, "stdout", data, turn) for time, turn, data in pieces))
+    planned = PlannedStep(number=0, step=Step(host="h", run=("x",)))
+    lines = list(written(seen, planned, 9, NAMES, streams=False, several=False))
+    assert lines == [("stdout | one", 1), ("stdout | two", 2)]
+
+
+def test_a_table_of_sockets_has_no_order_and_nothing_of_the_engine():
+    rows = b"udp 127.0.0.11:53\ntcp  0.0.0.0:80\ntcp 127.0.0.11:99\ntcp  0.0.0.0:443\n"
+    assert told(b"Proto Local\n", rows, argv=("netstat", "-an")) == [
+        "stdout | Proto Local",
+        "stdout | tcp 0.0.0.0:443",
+        "stdout | tcp 0.0.0.0:80",
+    ]
+    assert told(rows)[0] == "stdout | udp 127.0.0.11:53"
+
+
+def test_times_and_what_lsof_calls_a_process_and_its_socket_are_chance():
+    assert told(b"hello after 1.1 s, 12/34.5 ms\n") == ["stdout | hello after * s, * ms"]
+    row = b"python3   13 lab  3u  IPv6 348153      0t0  TCP *:65432 (LISTEN)\n"
+    assert told(row) == ["stdout | python3 * lab  3u  IPv6 *      0t0  TCP *:65432 (LISTEN)"]
+    assert told(row, argv=("lsof", "-i")) == ["stdout | python3 * lab 3u IPv6 * 0t0 TCP *:65432 (LISTEN)"]
+
+
 def test_equal_lines_are_counted():
     assert told(b"a\na\nb\na\n") == ["stdout | 2 x a", "stdout | b", "stdout | a"]
     assert told(b"a\na\nb\na\n", several=True) == ["stdout | 3 x a", "stdout | b"]
@@ -61,9 +86,9 @@ def test_pieces_of_a_stream_are_one_literal():
 
 def test_what_a_program_complains_of_stands_behind_what_it_wrote():
     planned = PlannedStep(number=0, step=Step(host="h", run=("x",)))
-    seen = History((Output("h", 1, 0, "stderr", b"no  5 ms"), Output("h", 2, 0, "stdout", b"yes")))
+    seen = History((Output("h", 1, 0, "stderr", b"no  way"), Output("h", 2, 0, "stdout", b"yes")))
     lines = written(seen, planned, 9, NAMES, streams=False, several=True)
-    assert [line for line, _ in lines] == ["stdout | yes", "stderr | no  5 ms"]
+    assert [line for line, _ in lines] == ["stdout | yes", "stderr | no  way"]
 
 
 def test_a_tools_columns_and_times_are_left_out():
