@@ -39,7 +39,7 @@ _BYTES = re.compile(r'"((?:\\.|[^"\\])*)"(?:\.\.\.)?', re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f", "a": "\a", "b": "\b"}
 _NOT_OF_SOCKETS = ("execve(", "execveat(")  # traced where somebody wants to know that the program began
-_CLOSE = re.compile(r"close\((\d{1,9})(?:<(?:socket:\[(\d{1,20})\])?|\))")
+_CLOSE = re.compile(r"close\((\d{1,9})(?:<socket:\[(\d{1,20})\]>|(<)|\))")
 _ACCEPTS = ("accept", "accept4")
 _REMOTE = ("connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getpeername", *_ACCEPTS)
 _LOCAL = ("bind", "getsockname")
@@ -109,7 +109,9 @@ def decode(lines: Sequence[str], *, host: str, step: int) -> tuple[tuple[Call, .
     lives = _Lives()
     for begun, text in _whole_calls(lines, unread):
         closed = _CLOSE.match(text)
-        if text.startswith(_NOT_OF_SOCKETS) or (closed and not lives.close(begun.pid, int(closed[1]), closed[2])):
+        if text.startswith(_NOT_OF_SOCKETS):
+            continue
+        if closed and (closed[3] or not lives.close(begun.pid, int(closed[1]), closed[2])):
             continue
         call = _call(begun, text, lives, host, step)
         if call is not None:

@@ -242,7 +242,7 @@ def test_a_socket_is_known_by_its_inode_whoever_holds_it() -> None:
         line("accept4(3<socket:[30]>, NULL, NULL, 0) = 4<socket:[42]> <0.000001>", time="1.4"),
         line("close(3<socket:[30]>) = 0 <0.000001>", pid=8, time="1.5"),
         line('recvfrom(4<socket:[41]>, "x", 1, 0, NULL, NULL) = 1 <0.000001>', pid=8, time="1.6"),
-        line("close(5</etc/hosts>) = 0 <0.000001>", pid=8, time="1.7"),
+        line("close(4</etc/hosts>) = 0 <0.000001>", pid=7, time="1.7"),
         line("accept4(3<socket:[30]>, NULL, NULL, 0) = 5<socket:[43]> <0.000001>", time="1.8"),
         line("socketpair(AF_UNIX, SOCK_STREAM, 0, [6<socket:[61]>, 7<socket:[71]>]) = 0 <0.000001>", time="1.9"),
         line("close(9<socket:[71]>) = 0 <0.000001>", time="1.95"),
