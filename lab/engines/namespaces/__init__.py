@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from lab.engines import pool
 from lab.engines.base import Capabilities, Deployment, Leftover, Progress
 from lab.engines.namespaces import machine
-from lab.engines.namespaces.spare import House, start
+from lab.engines.namespaces.spare import MARK, PLACE, House, start
 from lab.errors import EngineError
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def _houses() -> Iterator[tuple[str, str]]:
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             inside = len(re.findall(r"\d+", _line(folder / "status", "NSpid:"))) > _depth()
-            if len(words) > 5 and words[5].startswith("socket-lab-run=") and not inside:
-                yield folder.name, words[5].partition("=")[2]
+            if len(words) > PLACE and words[PLACE].startswith(MARK) and not inside:
+                yield folder.name, words[PLACE].removeprefix(MARK)
 
 
 def _depth() -> int:

@@ -18,7 +18,7 @@ from msgspec import Struct
 BEGIN = "import sys; sys.path += sys.argv[1:3]; from house import main; main()"
 PLACES = (Path(__file__).parent, Path(__file__).parents[2])
 SYSTEM_PYTHON = Path("/usr/bin/python3")
-MARK = "socket-lab-run="
+MARK, PLACE = "socket-lab-run=", 7  # which word of its command line names the run
 END_SECONDS = 10
 
 
