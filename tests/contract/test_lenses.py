@@ -226,12 +226,13 @@ def test_the_clocks_of_two_hosts_agree(hosts):
         server.call("conn.sendall(b'pong')")
         client.call("data = c.recv(4)")
     here, there = (_by_frame(hand.packets(number)) for hand in (client, server))
-    assert here.keys() == there.keys() and len(here) > 200
+    assert here.keys() == there.keys() and len(here) >= 200
     gaps = [(there[frame].time - it.time) * (1 if it.outgoing else -1) for frame, it in here.items()]
     assert min(gaps) >= 0
     assert min(gaps) < 100_000
 
 
 def _by_frame(packets: Iterable[Packet]) -> dict[bytes, Packet]:
-    """The packets by their bytes, which a bridge leaves as they are."""
-    return {packet.frame: packet for packet in packets}
+    """The packets with data by their bytes, which a bridge leaves as they are. An acknowledgement alone may still be on
+    its way when the second host is asked."""
+    return {packet.frame: packet for packet in packets if packet.data}
