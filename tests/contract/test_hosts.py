@@ -192,8 +192,14 @@ def test_a_router_finds_its_neighbours_of_ipv6_at_once(hosts):
     west.call("c = socket(AF_INET6, SOCK_STREAM)")
     call = west.call(f"c.connect(({address!r}, {number}))")
     assert call.error is None
-    asked = [packet for packet in west.packets(number) if packet.flags == ("SYN",)]
-    assert len(asked) == 1, "the SYN was sent again: the router did not ask"
+    hosts("router").tap()
+    seen = [packet for packet in hosts("router").remote.observations() if isinstance(packet, Packet)]
+    syns = [
+        packet.time for packet in seen if packet.dport == number and packet.flags == ("SYN",) and not packet.outgoing
+    ]
+    asked = [packet.time for packet in seen if packet.icmp == "neighbour-solicitation" and packet.time > syns[0]]
+    # A bridge that is slow to learn of the link may lose the question, and so the SYN.
+    assert len(syns) == 1 or asked[0] - syns[0] < 0.5e9, "the router did not ask"
 
 
 def test_a_route_leads_to_its_own_network_only(hosts):
