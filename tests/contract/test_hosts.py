@@ -194,7 +194,8 @@ def test_a_router_finds_its_neighbours_of_ipv6_at_once(hosts):
     assert call.error is None
     hosts("router").tap()
     seen = [packet for packet in hosts("router").remote.observations() if isinstance(packet, Packet)]
-    syns = [
+    packets = (packet for packet in seen if packet.dport == number and not packet.outgoing)
+    syns = [packet.time for packet in packets if packet.flags == ("SYN",)]
         packet.time for packet in seen if packet.dport == number and packet.flags == ("SYN",) and not packet.outgoing
     ]
     asked = [packet.time for packet in seen if packet.icmp == "neighbour-solicitation" and packet.time > syns[0]]
