@@ -31,10 +31,11 @@ def _given(call: Call) -> str:
     if name in ("bind", "connect", "connect_ex"):
         return _end(next((item for item in arguments if isinstance(item, tuple | list)), call.remote))
     data = next((item for item in arguments if isinstance(item, bytes)), None)
-    if name in ("send", "sendall") and data is not None:
+    if name in ("send", "sendall", "sendto") and data is not None:
         size = arguments[1] if call.program and len(arguments) > 1 else len(data)
-        return f"{_bytes(data)}, {_plain(size)} bytes"
-    if name == "recv":
+        where = f", {_end(arguments[-1])}" if name == "sendto" else ""
+        return f"{_bytes(data)}, {_plain(size)} bytes{where}"
+    if name in ("recv", "recvfrom"):
         return str(next((item for item in arguments if isinstance(item, int)), ""))
     if name in ("accept", "close", "getsockname", "getpeername") or name in OF_NO_SOCKET:
         return ""
@@ -47,13 +48,15 @@ def answered(call: Call) -> str:
     if error:
         return f"= {error}"
     if name == "accept":
-        return f"= {_end(call.remote)}"
+        return f"= {_end(call.remote) or 'ok'}"
     if name == "recv":
         data = call.arguments[0] if call.program and call.arguments else call.result
         return f"= {_bytes(data) if isinstance(data, bytes) and call.result != 0 else _plain(call.result or b'')}"
-    if name in ("getsockname", "getpeername"):
-        return f"= {_end(call.local if name == 'getsockname' else call.remote)}"
-    if name in ("send", "getsockopt", "select", "poll", "epoll_wait"):
+    if name == "recvfrom" and isinstance(call.result, tuple):
+        return f"= {_bytes(call.result[0])} from {_end(call.result[1])}"
+    if name in ("getsockname", "getpeername"):  # of a socket without a name, only what the call returned tells
+        return f"= {_end((call.local if name == 'getsockname' else call.remote) or call.result) or 'ok'}"
+    if name in ("send", "sendto", "getsockopt", "select", "poll", "epoll_wait"):
         return f"= {_plain(call.result)}"
     return "= ok"
 
@@ -65,7 +68,9 @@ def _end(end: object) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address or chr(39) * 2}:{port}"
 
 
-def _bytes(data: bytes) -> str:
+def _bytes(data: Value) -> str:
+    if not isinstance(data, bytes):
+        return _plain(data)
     return repr(data) if len(data) <= SHOWN_BYTES else f"{data[:SHOWN_BYTES]!r}..."
 
 
