@@ -15,6 +15,7 @@ from lab.decode import dns
 from lab.history import Call, History, Value
 from lab.netcalls import of_networks
 from lab.spoken import SHOWN_BYTES, answered, asked, spoken
+from lab.timeline import LATE
 from lab.transcript.blocks import Block, run_lengths
 from lab.transcript.names import Names
 from lab.tries import error_of, is_so_error
@@ -34,7 +35,8 @@ def as_of(history: History, end: int) -> list[Call]:
 
 
 def _is_open(call: Call, end: int) -> bool:
-    return call.ended is None or call.ended > end or call.error in CUT_SHORT
+    until = end + LATE if _is_data(call) and spoken(call) in SENDS else end  # its bytes may be seen before its end is
+    return call.ended is None or call.ended > until or call.error in CUT_SHORT
 
 
 def _waiting(call: Call) -> Call:

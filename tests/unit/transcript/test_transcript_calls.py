@@ -47,6 +47,14 @@ def client() -> Program:
     return Program().call("socket", *TCP, result=3).call("connect", SERVER, 16, remote=SERVER)
 
 
+def test_what_was_sent_at_the_end_is_told_and_what_came_then_is_not():
+    """The peer may have it, and the case be over, before the call has ended."""
+    sent = client().call("sendto", b"abcd", 4, 0, None, 0, result=4, ended=1001).told()
+    assert sent == client().sent(b"abcd").told()
+    received = client().call("recvfrom", b"abcd", 4, 0, None, None, result=4, ended=1001).told()
+    assert received == client().call("recvfrom", b"abcd", 4, 0, None, None, result=None, ended=None).told()
+
+
 def test_only_the_close_that_ends_a_socket_is_told():
     """Which of the processes that share it lets go of it first is chance."""
     alone = client().sent(b"abcd").received(b"abcd").call("close").told()
