@@ -23,7 +23,7 @@ _CALL = re.compile(
     r"(?P<name>[a-z_0-9]+)\((?P<arguments>.*)\) += "
     r"(?P<result>-?\d{1,20}|0x[0-9a-f]+|\?)(?:<(?:socket:\[(?P<inode>\d{1,20})\]|[^ ]*)>)?"
     r"(?: (?P<error>E[A-Z0-9]+)(?: \((?P<message>[^()]*(?:\([^()]*\))?[^()]*)\))?)?(?: \([^()]*\))?"
-    r"(?: <(?P<duration>\d{1,12}\.\d{1,9})>)?",
+    r"(?: <(?:(?P<duration>\d{1,12}\.\d{1,9})|unavailable)>)?",
     re.DOTALL,
 )
 _CUT_OFF = re.compile(r"(?P<name>[a-z_0-9]+)\((?P<arguments>.*)", re.DOTALL)

@@ -121,6 +121,12 @@ def test_a_line_that_strace_did_not_finish_is_a_call_that_never_ended() -> None:
     assert (accept.function, accept.caller, accept.ended) == ("accept4", "15937.3", None)
 
 
+def test_a_call_whose_process_was_killed_never_ended() -> None:
+    killed = [line("accept4(3<socket:[5]>,  <unfinished ...>"), line("<... accept4 resumed>) = ? <unavailable>")]
+    (accept,), unread = decode(killed, host="client", step=3)
+    assert (accept.function, accept.ended, accept.result, unread) == ("accept4", None, None, ())
+
+
 def test_a_process_alone_has_no_pid_in_its_lines() -> None:
     assert {call.caller for call in calls_of("nopid")} == {"0.3"}
 
