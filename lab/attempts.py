@@ -227,8 +227,10 @@ def _outcome(around: History, host: str, tried: Try, flow: Flow | None) -> tuple
         return "failed", tried.error or ""
     last = tried.latest + TOLERANCE
     within = [packet for packet in flow.packets if packet.time <= last] if flow else []
+    # an impaired link may hold the last ACK back until long after the call has returned
+    leaving = flow.packets if flow and tried.saw == "accepted" else within
     wire = _Wire(
-        sent=tuple(packet for packet in within if flow and outbound(packet, flow.remote)),
+        sent=tuple(packet for packet in leaving if flow and outbound(packet, flow.remote)),
         answers=tuple(packet for packet in within if flow and not outbound(packet, flow.remote)),
         awake=awake(around, host, tried.started, tried.ended),
         unanswered=unanswered(around.all(Packet), _earliest(tried), last),

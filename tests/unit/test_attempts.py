@@ -17,6 +17,12 @@ def outcome(story: Story) -> tuple[str, str]:
     ("story", "expected", "why"),
     [
         (Story().call(1).handshake(1.1), "accepted", "SYN, SYN-ACK, ACK on lan"),
+        # a link may hold the last packet of the handshake back
+        (
+            Story().call(1).syn(1.1).packet(1.2, "SYN", "ACK", back=True).packet(30, "ACK"),
+            "accepted",
+            "SYN, SYN-ACK, ACK on lan",
+        ),
         (
             Story().call(1, error="ECONNREFUSED").syn(1.1).rst(1.2),
             "refused",
