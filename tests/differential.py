@@ -29,7 +29,7 @@ def run(engine: str, folder: Path, *what: str) -> tuple[Transcript, ...]:
         command, env=os.environ | {"LAB_RUNS": str(folder / engine)}, capture_output=True, text=True, check=False
     )
     print(f"{engine}: {done.stdout.splitlines()[-2] if done.stdout else done.stderr}", flush=True)
-    if done.returncode not in (0, 1):
+    if " cases: " not in done.stdout:
         sys.exit(f"{engine} ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return side(str((folder / engine / "latest").resolve()))
 
