@@ -196,8 +196,6 @@ def test_a_router_finds_its_neighbours_of_ipv6_at_once(hosts):
     seen = [packet for packet in hosts("router").remote.observations() if isinstance(packet, Packet)]
     packets = (packet for packet in seen if packet.dport == number and not packet.outgoing)
     syns = [packet.time for packet in packets if packet.flags == ("SYN",)]
-        packet.time for packet in seen if packet.dport == number and packet.flags == ("SYN",) and not packet.outgoing
-    ]
     asked = [packet.time for packet in seen if packet.icmp == "neighbour-solicitation" and packet.time > syns[0]]
     # A bridge that is slow to learn of the link may lose the question, and so the SYN.
     assert len(syns) == 1 or asked[0] - syns[0] < 0.5e9, "the router did not ask"
