@@ -6,7 +6,7 @@ BIN := .venv/bin
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 SCENARIOS := $(sort $(notdir $(basename $(wildcard scenarios/*.yaml))))
 
-.PHONY: help scenario prove test check images bench differential soak sweep clean goldens schema lock ready
+.PHONY: help scenario prove test check images bench differential determinism soak sweep clean goldens schema lock ready
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ bench: images ## measure, side by side in one run
 
 differential: images ## every case on Docker and in namespaces: is anything different?
 	@$(BIN)/python -m tests.differential
+
+determinism: images ## no flake? every case again and again, beside busy loops: hours [TURNS=100]
+	@$(BIN)/python -m tests.determinism docker namespaces --turns $(or $(TURNS),100)
 
 soak: images ## repetition, load, and a bare Debian root: a long time
 	@$(BIN)/pytest -m soak --durations=0

@@ -1,15 +1,13 @@
 """No flake: every case thirty times over, and ten times with both processors busy. Each run prints what came out, and
 all transcripts of a case are alike."""
 
-import contextlib
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import pytest
+from determinism import busy
 from silence import Silence
 
 from lab.checks.base import Outcome
@@ -23,20 +21,6 @@ from lab.scenario import load
 from lab.transcript import Transcript
 
 pytestmark = [pytest.mark.soak, pytest.mark.docker]
-
-BUSY = "while True: pass"
-
-
-@contextlib.contextmanager
-def busy(processors: int) -> Iterator[None]:
-    """So many processors have something else to do."""
-    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processors)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
 
 
 def repeated(times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Report]:
