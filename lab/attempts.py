@@ -22,6 +22,7 @@ from lab.wire import Endpoint, Flow, awake, describe, flows, is_neighbourly, is_
 TOLERANCE = 1_000_000  # ns between a call's stamp and a packet's, which different clocks' readers take
 SYN_AGAIN = 1_100_000_000  # ns after which the kernel must have sent the SYN again
 
+_GIVEN_UP = frozenset({"timed-out", "refused", "blocked"})  # ICMP ends the call, too, and not what its kernel tries
 _UNREACHABLE_ICMP = frozenset({"no-route", "time-exceeded", "beyond-scope", "net-unknown", "host-unknown"})
 
 
@@ -200,7 +201,7 @@ def _began(tried: Try, flow: Flow) -> bool:
 
 
 def _attempt(host: str, step: int, tried: Try, flow: Flow | None, outcome: tuple[str, str]) -> Attempt:
-    over = tried.latest + TOLERANCE if tried.saw == "timed-out" else None
+    over = tried.latest + TOLERANCE if tried.saw in _GIVEN_UP else None
     return Attempt(
         host=host,
         step=step,

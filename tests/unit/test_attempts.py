@@ -251,6 +251,18 @@ def test_what_is_sent_again_after_the_caller_gave_up_is_no_part_of_it() -> None:
     assert len(packets_of([attempt], story.history, "server")[0]) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "word", "expected"),
+    [("ECONNREFUSED", "port-unreachable", "refused"), ("EHOSTUNREACH", "host-unreachable", "unreachable")],
+)
+def test_what_is_sent_again_after_the_caller_heard_of_an_icmp_error_is_no_part_of_it(
+    error: str, word: str, expected: str
+) -> None:
+    story = Story().call(1, error=error).syn(1.1).icmp(1.2, word).syn(1001).icmp(1001.1, word)
+    (attempt,) = attempts(story.history, 1)
+    assert (attempt.outcome, len(attempt.packets)) == (expected, 2)
+
+
 def test_other_steps_and_hosts_have_their_own() -> None:
     story = Story().call(1).handshake(1.1).call(50, step=2, caller="d", error="ECONNREFUSED")
     story.syn(50.1, local=OTHER).rst(50.2, local=OTHER)
