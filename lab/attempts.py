@@ -8,8 +8,8 @@ is "unknown" with the reason, and no check may take it for a pass.
     the tap's packets ───> Flow (what was sent) ┘
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -157,9 +157,7 @@ def _joined(
     taken: set[int] = set()
     for agreed in (True, False):
         for number, tried in enumerate(made):
-            for flow in known[tried.remote].begun(tried) if number not in chosen else ():
-                if id(flow.packets[0]) in taken:
-                    continue
+            for flow in known[tried.remote].begun(tried, taken) if number not in chosen else ():
                 if not agreed or _outcome(around, host, tried, flow)[0] != "unknown":
                     chosen[number] = flow
                     taken.add(id(flow.packets[0]))
@@ -178,14 +176,21 @@ class _Flows:
         for flow in found:
             self._of_port.setdefault(flow.local[1], []).append(flow)
 
-    def begun(self, tried: Try) -> Sequence[Flow]:
-        """Those that may be the try's."""
+    def begun(self, tried: Try, taken: Collection[int]) -> Iterator[Flow]:
+        """Those that may be the try's, but for those whose first packet's id is `taken`."""
         if tried.local is not None:
             found = [flow for flow in self._of_port.get(tried.local[1], ()) if _began(tried, flow)]
             exact = [flow for flow in found if flow.local[0] == plain(tried.local[0])]
-            return exact or found  # bound to any address, or translated on its way out, it has another one there
-        late = len(self._all) if tried.ended is None else bisect_right(self._starts, tried.latest + TOLERANCE)
-        return self._all[bisect_left(self._starts, _earliest(tried)) : late]
+            # bound to any address, or translated on its way out, it has another one there
+            yield from (flow for flow in exact or found if id(flow.packets[0]) not in taken)
+            return
+        place = bisect_left(self._starts, _earliest(tried))
+        while place < len(self._all) and _began(tried, self._all[place]):
+            if id(self._all[place].packets[0]) in taken:
+                del self._all[place], self._starts[place]  # so that thousands of tries do not all pass over it
+            else:
+                yield self._all[place]
+                place += 1
 
 
 def _is_from_here(flow: Flow) -> bool:

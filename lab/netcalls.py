@@ -1,6 +1,7 @@
 """Which calls are on TCP and UDP sockets: name services and the like have sockets of their own. Pure."""
 
 import re
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -29,12 +30,14 @@ def network_calls(made: Iterable[Call]) -> list[Call]:
     """
     made = sorted((call for call in made if not of_no_socket(call)), key=lambda call: call.time)
     kinds = {call.caller: _is_of_network(call) for call in made if call.function == "socket" and not call.error}
-    births = sorted((born for call in made for born in _births(call, kinds)), key=lambda born: born[0])
+    births: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for ended, given, ours in (born for call in made for born in _births(call, kinds)):
+        insort(births[str(given)], (ended, ours), key=_born)
     for call in made:
         if call.caller not in kinds:
-            number = call.caller.rpartition(".")[2].partition("#")[0]
-            handed = [ours for ended, given, ours in births if str(given) == number and ended <= call.time]
-            kinds[call.caller] = handed[-1] if handed else True
+            handed = births[call.caller.rpartition(".")[2].partition("#")[0]]
+            before = bisect_right(handed, call.time, key=_born)
+            kinds[call.caller] = handed[before - 1][1] if before else True
     return [call for call in made if (_is_of_network(call) if call.function in _MAKERS else kinds[call.caller])]
 
 
@@ -52,6 +55,10 @@ def _births(call: Call, kinds: Mapping[str, bool]) -> list[tuple[int, int, bool]
     if call.function == "socketpair" and call.arguments:
         return [(call.ended, int(number), False) for number in re.findall(r"\d{1,9}", str(call.arguments[-1]))]
     return []
+
+
+def _born(birth: tuple[int, bool]) -> int:
+    return birth[0]
 
 
 def _is_of_network(made: Call) -> bool:

@@ -113,8 +113,8 @@ def _latest(tried: Try, threads: Mapping[Thread, Sequence[int]], exits: Mapping[
     if not last.program:
         return ended
     called = threads[_thread(last)]
-    later = called[bisect_right(called, last.time) :][:1]
-    return max(ended, *later or [exits.get(_turn(last), ended + SLACK)])
+    following = bisect_right(called, last.time)
+    return max(ended, *called[following : following + 1] or [exits.get(_turn(last), ended + SLACK)])
 
 
 def _next_lives(lives: dict[tuple[Turn | None, str], list[list[Call]]]) -> dict[int, int]:

@@ -1,11 +1,14 @@
 """What the caller saw and what the wire showed, put together: every outcome, and every way not to know it."""
 
+import time
+
 import pytest
 from history_samples import CLIENT, OTHER, SERVER, Story, at
 from msgspec.structs import replace
 
 from lab.attempts import attempts, packets_of
-from lab.history import History, Packet
+from lab.history import Call, History, Packet
+from lab.netcalls import of_networks
 
 
 def outcome(story: Story) -> tuple[str, str]:
@@ -342,3 +345,25 @@ def test_many_packets_take_no_time() -> None:
     flood = [Packet("client", at(2) + n, "lan", True, "tcp", "10.9.0.3", "10.9.0.9", 5, 6) for n in range(20_000)]
     history = History.of([*story.seen, *flood])
     assert [one.outcome for one in attempts(history, 1)] == ["accepted"]
+
+
+def test_eight_times_as_many_tries_are_no_sixty_four_times_the_work() -> None:
+    def seconds(count: int) -> float:
+        story = Story(step=2)
+        for number in range(count):
+            own, later = f"7.{number}", number / count
+            story.program(later, "socket", "AF_INET", "SOCK_STREAM", "IPPROTO_TCP", caller=own)
+            story.program(1 + later, caller=own, error="EINPROGRESS")
+            story.handshake(1.1 + later, local=("10.9.0.3", 10_000 + number))
+            story.program(2 + later, "getsockopt", 1, 4, caller=own, result=0)
+            story.program(2 + later, "accept4", step=1, host="server", result=1000 + number)
+            story.program(4 + later, "recv", caller=f"7.{1000 + number}", step=1, host="server")
+        took = []
+        for _ in range(3):
+            begun = time.process_time()
+            assert {one.outcome for one in attempts(story.history, 2)} == {"accepted"}
+            assert len(of_networks(story.history)) == len(list(story.history.all(Call)))
+            took.append(time.process_time() - begun)
+        return min(took)
+
+    assert seconds(2400) < 20 * seconds(300)
