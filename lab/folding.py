@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from lab.timeline import Event
+from lab.timeline import Event, evidence_of
 
 MANY, HEAD, TAIL = 12, 4, 3
 TALK = ("send", "sendall", "recv", "=")
@@ -52,8 +52,7 @@ def _fold(run: Sequence[Event], lead: str, time: int) -> Event:
     kinds = Counter(_brief(event.words) for event in run if event.kind != "return")
     told = ", ".join(f"{count} {words}" for words, count in kinds.most_common(4))
     more = ", ..." if len(kinds) > 4 else ""
-    evidence = tuple(place for event in run for place in event.evidence)
-    return Event("fold", time, run[0].host, f"{lead}{told}{more}", evidence, run[0].step)
+    return Event("fold", time, run[0].host, f"{lead}{told}{more}", evidence_of(run), run[0].step)
 
 
 def _brief(words: str) -> str:

@@ -11,13 +11,15 @@ to say.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lab.addressing import Interface
 from lab.history import Call, Exit, Fate, History, Note, Output, Packet, SocketRow, SocketSeen, Tap
+from lab.i18n import _, later
 from lab.netcalls import of_networks, of_no_socket
 from lab.plan import Plan
 from lab.segments import NONE, Segment, segments
@@ -29,7 +31,7 @@ LATE = 20_000_000  # ns by which strace's end of a call may be too early on a bu
 CAUSES_FIRST = {"step": 0, "packet": 1}
 LONGEST = 1000  # bytes of an output that may be told
 TOLD = 1_000_000  # ns from which on it is told how long a call took
-TAKEN = ("lost", "overflowed", "duplicated")
+TAKEN = (later("lost"), later("overflowed"), later("duplicated"))
 # What a traced call goes with: packets that come, or that it sends.
 COMING = {"recv": ("DATA", "FIN", "RST"), "accept": ("ACK", "DATA")}
 GOING = {"send": ("DATA",), "close": ("FIN", "RST"), "shutdown": ("FIN",)}
@@ -42,7 +44,8 @@ class Event(Struct, frozen=True):
     Of a packet: `host` is who sent it (empty: no tap saw it leave), `to` whom it was for (empty: no host of the plan),
     `arrived` when their tap saw it, `lost` that their tap was awake and did not; `interface` is where, `again` marks a
     retransmission, `noise` what only keeps the network going. `failed` marks a call that raised, or a program that did
-    not end with 0. A fold stands for events that are not shown one by one.
+    not end with 0. Of steps that begin at once, the first stands for all (`also`: the numbers and words of the others),
+    and whatever happens then is during it. A fold stands for events that are not shown one by one.
     """
 
     kind: str
@@ -58,6 +61,12 @@ class Event(Struct, frozen=True):
     lost: bool = False
     noise: bool = False
     failed: bool = False
+    also: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of a step, and of those that begin at once with it: what is done, numbered as people count."""
+        return tuple(f"{number + 1}. {words}" for number, words in ((self.step, self.words), *self.also))
 
     @property
     def again(self) -> bool:
@@ -121,24 +130,45 @@ def _merged(events: Sequence[Event]) -> Iterator[Event]:
 
 
 def _steps(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[Event]:
-    texts = {planned.number: planned.text for planned in plan.steps}
+    yield from _begun(plan, history, places)
     for note in history.all(Note):
         place = (places[id(note)],)
-        if note.what == "step-begin":
-            yield Event("step", note.time, note.host, texts.get(note.step, ""), place, note.step)
-        elif note.what in ("trace", "problem", "truncated", "output"):
-            lead = "calls not seen: " if note.what == "trace" else ""
-            yield Event("note", note.time, note.host, lead + note.text, place, failed=note.what == "problem")
+        if note.what in ("trace", "problem", "truncated", "output"):
+            words = _("calls not seen: {why}", why=note.text) if note.what == "trace" else note.text
+            yield Event("note", note.time, note.host, words, place, failed=note.what == "problem")
+
+
+def _begun(plan: Plan, history: History, places: Mapping[int, int]) -> Iterator[Event]:
+    """One for each step, and for those that begin at once."""
+    texts = {planned.number: planned.text for planned in plan.steps}
+    groups = {planned.number: planned.group for planned in plan.steps}
+
+    def at_once(event: Event) -> tuple[int | None, bool | int]:
+        return (group := groups.get(event.step)), group is None and event.step
+
+    begun = [
+        Event("step", note.time, note.host, texts.get(note.step, ""), (places[id(note)],), note.step)
+        for note in history.all(Note)
+        if note.what == "step-begin"
+    ]
+    for first, *others in (list(run) for _group, run in groupby(begun, key=at_once)):
+        also = tuple((event.step, event.words) for event in others)
+        yield replace(first, evidence=evidence_of([first, *others]), also=also)
+
+
+def evidence_of(events: Iterable[Event]) -> tuple[int, ...]:
+    """All that these rest on."""
+    return tuple(place for event in events for place in event.evidence)
 
 
 def _fates(history: History, places: Mapping[int, int]) -> Iterator[Event]:
     """What an impaired link took from the wire, or added to it; what it held is seen by its time."""
     for fate in history.all(Fate):
-        if done := [effect for effect in fate.effects if effect in TAKEN]:
-            way = "out" if fate.packet.outgoing else "in"
-            words = (
-                f"{' and '.join(done)} by the link on the way {way}: {_words(fate.packet, NONE)} (no. {fate.number})"
-            )
+        if done := [_(effect) for effect in fate.effects if effect in TAKEN]:
+            known = {"effects": ", ".join(done), "packet": _words(fate.packet, NONE), "number": fate.number}
+            way_out = _("{effects} by the link on the way out: {packet} (no. {number})", **known)
+            way_in = _("{effects} by the link on the way in: {packet} (no. {number})", **known)
+            words = way_out if fate.packet.outgoing else way_in
             yield Event("note", fate.time, fate.host, words, (places[id(fate)],))
 
 
@@ -271,14 +301,17 @@ def _same(packet: Packet) -> tuple[object, ...]:
 
 
 def _told_apart(history: History) -> Callable[[Packet], str]:
-    """Where there are several conversations, what tells a packet's from the others: the port that is its own."""
-    both = {id(packet): between for packet in history.all(Packet) if (between := ends(packet)) and not packet.dns}
-    talks = {frozenset(between) for between in both.values()}
+    """Where there are several conversations, what tells a packet's from the others: the port that is its own, of the
+    end that spoke first where both are."""
+    talks: dict[frozenset[Endpoint], tuple[Endpoint, Endpoint]] = {}
+    for packet in history.all(Packet):
+        if (between := ends(packet)) and not packet.dns:
+            talks.setdefault(frozenset(between), between)
     shared = Counter(end for talk in talks for end in talk)
+    own = {talk: f" :{min(first, key=lambda end: shared[end])[1]}" for talk, first in talks.items()}
 
     def whose(packet: Packet) -> str:
-        own = min(both[id(packet)], key=lambda end: shared[end]) if id(packet) in both and len(talks) > 1 else None
-        return f" :{own[1]}" if own else ""
+        return own.get(frozenset(ends(packet) or ()), "") if len(own) > 1 and not packet.dns else ""
 
     return whose
 
@@ -308,6 +341,6 @@ def _sockets(history: History, places: Mapping[int, int]) -> Iterator[Event]:
 
 def _state(state: str, row: SocketRow) -> str:
     """`LISTEN :80, Recv-Q 1`, `ESTAB :80 with :40000`, `gone :80`."""
-    peer = f" with :{row.remote[1]}" if row.remote[1] else ""
+    peer = f" {_('with :{port}', port=row.remote[1])}" if row.remote[1] else ""
     waiting = f", Recv-Q {row.recv_q}" if row.recv_q or state == "LISTEN" else ""
     return f"{state} :{row.local[1]}{peer}{waiting if state != 'gone' else ''}"

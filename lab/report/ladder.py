@@ -7,7 +7,7 @@ marks carry the meaning, colour only repeats it. What is folded is for `folding`
 from collections.abc import Iterator
 
 from msgspec import Struct
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from lab.folding import folded
@@ -16,6 +16,7 @@ from lab.report.console import Screen
 from lab.timeline import Event, Timeline
 
 NARROWEST = 18
+MOST_LINES = {"note": 6}  # rare, and what it says last is as important as what it says first
 STYLES = {"packet": "cyan", "state": "green", "queues": "green", "fold": "dim", "output": "dim", "note": "magenta"}
 
 
@@ -97,10 +98,11 @@ class _Ladder:
             yield line
 
     def step(self, event: Event) -> Iterator[Text]:
-        """A line across, with the step in it."""
-        words = _clipped(self.screen.fit(f"{event.step + 1}. {event.words}"), self.screen.width - 8)
-        rest = self.marks.dash * max(2, self.screen.width - cell_len(words) - 4)
-        yield Text(f"{self.marks.dash * 2} {words} {rest}", "bold")
+        """A line across, with the step in it; one for each that begins at once."""
+        for heading in event.headings:
+            words = _clipped(self.screen.fit(heading), self.screen.width - 8)
+            rest = self.marks.dash * max(2, self.screen.width - cell_len(words) - 4)
+            yield Text(f"{self.marks.dash * 2} {words} {rest}", "bold")
 
     def lanes(self, event: Event) -> Iterator[Text]:
         """An event in the lanes: an arrow between two, or words in one; what is folded goes across."""
@@ -114,7 +116,7 @@ class _Ladder:
             return
         host = event.host if event.host in self.hosts else event.to if event.to in self.hosts else self.hosts[0]
         style = _style(event)
-        for number, part in enumerate(self.wrapped(self.words(event))):
+        for number, part in enumerate(self.wrapped(self.words(event), MOST_LINES.get(event.kind, 2))):
             yield self.row("" if number else at, {host: (part, style)})
 
     def words(self, event: Event) -> str:
@@ -165,15 +167,18 @@ class _Ladder:
         row.rstrip()
         return row
 
-    def wrapped(self, words: str) -> Iterator[str]:
-        """At most two lines of a lane."""
+    def wrapped(self, words: str, most: int) -> Iterator[str]:
+        """At most so many lines of a lane."""
         words, width = self.screen.fit(words), self.room - 3
-        if cell_len(words) <= width:
-            yield words
-            return
-        cut = words.rfind(" ", width // 2, width) if " " in words[width // 2 : width] else width
-        yield words[:cut]
-        yield _clipped("  " + words[cut:].lstrip(), width)
+        for _line in range(most - 1):
+            if cell_len(words) <= width:
+                break
+            full = len(chop_cells(words, width)[0])
+            cut = words.rfind(" ", full // 2, full + 1)
+            cut = cut if cut > 0 else full
+            yield words[:cut]
+            words = "  " + words[cut:].lstrip()
+        yield _clipped(words, width)
 
     def told(self, event: Event) -> Iterator[Text]:
         """An event in a plain line."""

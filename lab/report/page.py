@@ -133,7 +133,8 @@ class _Steps:
         self._told = told
         self._history = told.history
         self._rows = places(shown)
-        self._heads = {row.event.step: row.anchor for row in shown if row.event.kind == "step"}
+        steps = [row for row in shown if row.event.kind == "step"]
+        self._heads = {number: row.anchor for row in steps for number in (row.event.step, *dict(row.event.also))}
         self._lives = known
         self._watched = {life.host for life in known}
         self._start = start

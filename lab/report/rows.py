@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from lab.folding import folded
 from lab.i18n import counted
-from lab.timeline import Event, Timeline
+from lab.timeline import Event, Timeline, evidence_of
 
 
 class Row(Struct, frozen=True):
@@ -65,11 +65,7 @@ def _one(pieces: Sequence[Event]) -> Event:
     if len(pieces) == 1:
         return pieces[0]
     told = next((event.words for event in reversed(pieces) if event.words.partition(": ")[2]), pieces[0].words)
-    return replace(pieces[0], words=told, evidence=_evidence(pieces))
-
-
-def _evidence(events: Iterable[Event]) -> tuple[int, ...]:
-    return tuple(place for event in events for place in event.evidence)
+    return replace(pieces[0], words=told, evidence=evidence_of(pieces))
 
 
 def _bounded(events: Sequence[Event], most: int, needed: frozenset[int]) -> list[Event]:
@@ -97,4 +93,4 @@ def _left_out(events: Sequence[Event]) -> Event:
         "{count:,} event not drawn: {kinds}", "{count:,} events not drawn: {kinds}", len(events), kinds=told
     )
     first = events[0]
-    return Event("fold", first.time, first.host, words, _evidence(events), first.step)
+    return Event("fold", first.time, first.host, words, evidence_of(events), first.step)

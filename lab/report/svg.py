@@ -113,8 +113,10 @@ class _Pen:
     def bands(self, step: int, group: Sequence[Row]) -> Iterator[Band]:
         """The step, in pieces that fit on a printed page."""
         first = group[0] if group[0].event.kind == "step" else None
-        title = f"{step + 1}. {first.event.words}" if first else _(BEFORE)
-        heading = tuple(wrapped(clean(clip(title, 400)), int((self.width - 2 * PADDING) / CHAR)))
+        titles = first.event.headings if first else (_(BEFORE),)
+        cells = int((self.width - 2 * PADDING) / CHAR)
+        heading = tuple(part for title in titles for part in wrapped(clean(clip(title, 400)), cells))
+        title = "; ".join(titles)
         anchor = first.anchor if first else f"{group[0].anchor}-band"
         left = list(group[1:] if first else group)
         self.last = self.last or group[0].event.time

@@ -211,3 +211,19 @@ def test_programs_write_and_end() -> None:
 def test_each_event_is_of_the_step_that_had_begun() -> None:
     story = Story().syn(-5).syn(1, seq=9)
     assert [(event.kind, event.step) for event in events(story)] == [("packet", -1), ("step", 1), ("packet", 1)]
+
+
+def test_what_happens_while_steps_begin_at_once_is_during_the_first_which_stands_for_all() -> None:
+    step, other = PAIR.steps[0], replace(PAIR.steps[0], number=2)
+    plan = replace(PAIR, steps=(replace(step, group=0), replace(other, group=0), replace(step, number=3)))
+    story = Story().add(Note("client", at(0.1), "step-begin", 2), Note("client", at(20), "step-begin", 3))
+    found = events(story.syn(1).syn(21, seq=9), plan)
+    assert [(event.kind, event.step) for event in found] == [("step", 1), ("packet", 1), ("step", 3), ("packet", 3)]
+    assert found[0].headings == (f"2. {found[0].words}", f"3. {found[0].words}")
+    assert len(found[0].evidence) == 2
+
+
+def test_each_packet_of_a_conversation_is_told_by_the_same_port() -> None:
+    story = both(both(Story(), 1, "SYN"), 2, "SYN", "ACK", back=True)
+    both(story, 3, "SYN", local=OTHER, remote=(SERVER[0], 9))
+    assert [words for _, _, words in packets(story)] == ["SYN :40000", "SYN-ACK :40000", "SYN :40002"]

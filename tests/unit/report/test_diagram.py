@@ -1,5 +1,7 @@
 """Which events are rows of a diagram, and where they stand."""
 
+from msgspec.structs import replace
+
 from lab.report.rows import places, rows
 from lab.report.svg import LANES, NARROWEST_LANE, PAGE, TIMES, Band, Mark, bands, shortened, wrapped
 from lab.timeline import Event, Timeline
@@ -69,6 +71,15 @@ def test_what_fits_is_not_folded() -> None:
 
 def test_what_the_network_says_before_the_first_step_is_not_drawn() -> None:
     assert shown(event(-1, "packet", step=-1, noise=True)) == [STEP]
+
+
+def test_steps_that_begin_at_once_are_one_band() -> None:
+    both = replace(STEP, also=((1, "server: run that"),))
+    found = rows(Timeline(("server", "client"), 0, (both, event(1))), "c1", 400)
+    (band,) = bands(Timeline(("server", "client"), 0, ()), found)
+    assert band.heading == ("1. client: run it", "2. server: run that")
+    assert band.title == "1. client: run it; 2. server: run that"
+    assert len(band.marks) == 1
 
 
 def test_anchors_and_places() -> None:

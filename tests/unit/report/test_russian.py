@@ -11,17 +11,22 @@ from page_outline import Page
 import lab
 from lab.engines import open_engine
 from lab.flow import Job, open_session, run_jobs
+from lab.history import History, Note
 from lab.i18n import speak
 from lab.library import find
 from lab.plan import case_of
-from lab.report.console import make_console
+from lab.report.console import Screen, make_console
 from lab.report.html import document
+from lab.report.ladder import draw
 from lab.report.saved import told
 from lab.report.terminal import Terminal
+from lab.runs import load_case, load_plan
 from lab.scenario import load
+from lab.timeline import timeline
 
 RUN = "20261123-081640-3f9a1c07"
-SAVED = Path(__file__).parents[2] / "golden" / "histories" / "refused.firewall-icmp"
+HISTORIES = Path(__file__).parents[2] / "golden" / "histories"
+SAVED, IMPAIRED = HISTORIES / "refused.firewall-icmp", HISTORIES / "overflow.udp-short-queue"
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +56,15 @@ def test_on_a_terminal(golden: Callable[[str, str], None]) -> None:
     file = io.StringIO()
     run(file)
     golden("reports/refused.ru.txt", file.getvalue())
+
+
+def test_what_a_link_did_and_what_was_not_seen(golden: Callable[[str, str], None]) -> None:
+    file = io.StringIO()
+    draw(timeline(*load_case(IMPAIRED)), Screen(make_console(file, "never", 80)))
+    golden("diagrams/overflow.udp-short-queue.ru.txt", file.getvalue())
+    blind = History((Note("client", 1, "trace", 1, "strace is not on this host"),))
+    (event,) = timeline(load_plan(IMPAIRED), blind).events
+    assert event.words == "вызовы не видны: strace is not on this host"
 
 
 def test_letters_that_an_encoding_lacks_are_no_failure() -> None:
