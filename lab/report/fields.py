@@ -33,8 +33,9 @@ def _fields(event: Event, seen: Sequence[Observation], start: int) -> Iterator[F
         yield from _packet(event, [item for item in seen if isinstance(item, Packet)], start)
     elif event.kind == "output":
         yield from _output([item for item in seen if isinstance(item, Output)], start)
-    elif seen:
-        yield from _told(seen[0], start)
+    else:
+        for item in seen[: len(event.also) + 1]:
+            yield from _told(item, start)
     yield _("evidence"), _lines(event.evidence)
 
 

@@ -108,7 +108,9 @@ def case_page(anchor: str, told: Told, most: int) -> CasePage:
         start=line.start,
         bands=drawn,
         events=tuple(
-            EventDetails(row, labels.get(row.anchor, row.event.words), fields(row.event, told.history, line.start))
+            EventDetails(
+                row, labels.get(row.anchor, "; ".join(row.event.headings)), fields(row.event, told.history, line.start)
+            )
             for row in shown
         ),
         steps=tuple(_Steps(anchor, told, shown, known, line.start).all()),

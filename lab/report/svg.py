@@ -68,11 +68,11 @@ class Bar(Struct, frozen=True):
 
 
 class Band(Struct, frozen=True):
-    """A step, or the next piece of a long one, which has no heading: its lines, the hosts' lanes (name, x) whose names
-    stand below `heads`, and what happened. `pauses` are (y, words)."""
+    """A step, the `place`-th that is drawn, or the next piece of a long one, which has no heading: its lines, the
+    hosts' lanes (name, x) whose names stand below `heads`, and what happened. `pauses` are (y, words)."""
 
     anchor: str
-    step: int
+    place: int
     title: str
     heading: tuple[str, ...]
     row: Row | None
@@ -96,7 +96,7 @@ def bands(line: Timeline, shown: Sequence[Row]) -> tuple[Band, ...]:
     lanes = {host: TIMES + lane * place + lane // 2 for place, host in enumerate(line.hosts)}
     pen = _Pen(line.start, lanes, lane, TIMES + lane * len(lanes))
     groups = groupby(shown, key=lambda row: row.event.step)
-    drawn = [band for step, group in groups for band in pen.bands(step, list(group))]
+    drawn = [band for place, (_step, group) in enumerate(groups) for band in pen.bands(place, list(group))]
     return tuple(_with_bars(drawn, shown, lanes))
 
 
@@ -110,7 +110,7 @@ class _Pen:
     width: int
     last: int = 0
 
-    def bands(self, step: int, group: Sequence[Row]) -> Iterator[Band]:
+    def bands(self, place: int, group: Sequence[Row]) -> Iterator[Band]:
         """The step, in pieces that fit on a printed page."""
         first = group[0] if group[0].event.kind == "step" else None
         titles = first.event.headings if first else (_(BEFORE),)
@@ -124,8 +124,8 @@ class _Pen:
             heads = PADDING + LINE * len(heading)
             marks, pauses, bottom = self.fill(heads + HEAD, left)
             shape = (heads, self.width, bottom + PADDING, tuple(self.lanes.items()))
-            yield Band(anchor, step, title, heading, first if heading else None, *shape, marks, pauses)
-            heading, title = (), _("{step}., continued", step=step + 1)
+            yield Band(anchor, place, title, heading, first if heading else None, *shape, marks, pauses)
+            heading, title = (), _("{step}., continued", step=group[0].event.step + 1)
             anchor = f"{left[0].anchor}-band" if left else ""
 
     def fill(self, y: int, left: list[Row]) -> tuple[tuple[Mark, ...], tuple[tuple[int, str], ...], int]:

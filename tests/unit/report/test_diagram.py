@@ -82,6 +82,11 @@ def test_steps_that_begin_at_once_are_one_band() -> None:
     assert len(band.marks) == 1
 
 
+def test_steps_are_told_apart_whatever_their_numbers() -> None:
+    found = drawn(event(1), event(2, "step", step=2), event(3, "step", step=4))
+    assert [band.place for band in found] == [0, 1, 2]
+
+
 def test_anchors_and_places() -> None:
     found = rows(line(event(1), event(2)), "c7", 400)
     assert [row.anchor for row in found] == ["c7-e1", "c7-e2", "c7-e3"]
