@@ -167,6 +167,19 @@ def test_on_a_phone_the_panel_leaves_room_and_goes(browser: Browser, page: str) 
     assert not panel.is_displayed()
 
 
+def test_on_a_phone_what_is_led_to_comes_into_sight(browser: Browser, page: str) -> None:
+    """The lanes are wider than a phone: an arrow may be beside it."""
+    browser.open(page, PHONE)
+    packet = browser.all(PACKET)[0]
+    words = packet.find_element("css selector", ".above")
+    where = "const box = arguments[0].getBoundingClientRect(); return [box.left, box.right]"
+    assert browser.ask(where, words)[1] > PHONE[0]
+    browser.driver.get(f"{page}#{packet.get_attribute('id')}")
+    left, right = browser.ask(where, words)
+    assert 0 <= left < right <= PHONE[0]
+    assert browser.ask("return scrollX") == 0
+
+
 def test_nothing_moves_for_those_who_do_not_like_it(browser: Browser, page: str) -> None:
     for motion, duration in (("no-preference", "0.08s"), ("reduce", "0s")):
         browser.open(page, prefers_reduced_motion=motion)

@@ -73,8 +73,10 @@ function nearest() {
 function go(diagram, index) {
   diagram.events.forEach((event, place) => (event.tabIndex = place === index ? 0 : -1));
   diagram.events[index].focus({ preventScroll: true });
-  // only down or up: the start of a row stays in sight on a narrow screen
   diagram.events[index].scrollIntoView({ block: "nearest", inline: "nearest" });
+  // a row may be wider than the screen; what it says must be in sight, the panel tells its time
+  const words = diagram.events[index].querySelector(".above, .beside, .inside");
+  if (words) words.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function follow() {
