@@ -39,6 +39,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+DAMAGED = "; the file was damaged, or another version of the lab saved it: run the case again"
 KEPT = 20
 LATEST, OPEN, PLAN, HISTORY, SKIPPED = "latest", "open", "plan.json", "history.jsonl", "skipped.txt"
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
@@ -191,9 +192,11 @@ def load_plan(folder: Path) -> Plan:
         json.loads(text)
         return msgspec.json.decode(text, type=Plan)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path}:{error.lineno}:{error.colno}: expected a plan, observed {error.msg}") from error
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path}:1:1: expected a plan, observed {error}") from error
+        raise UsageError(
+            f"{path}:{error.lineno}:{error.colno}: expected a plan, observed {error.msg}{DAMAGED}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}:1:1: expected a plan, observed {error}{DAMAGED}") from error
 
 
 def _load_history(path: Path) -> History:
@@ -203,8 +206,8 @@ def _load_history(path: Path) -> History:
     try:
         return loads(text)
     except ValueError as error:
-        line = re.match(r"line (\d+) ", str(error))
-        raise UsageError(f"{path}:{line[1] if line else 1}:1: expected an observation; {error}") from error
+        line, _, wrong = str(error).removeprefix("line ").partition(": ")
+        raise UsageError(f"{path}:{line}:1: expected an observation, observed: {wrong}{DAMAGED}") from error
 
 
 def _read(path: Path) -> str:

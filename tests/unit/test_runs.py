@@ -312,7 +312,11 @@ def test_the_root_is_lab_runs_or_here(tmp_path: Path, monkeypatch: pytest.Monkey
         ("plan.json", lambda data: b"[" * 100_000, r"plan\.json:1:1: "),
         ("plan.json", lambda data: b"9" * 5_000, r"plan\.json:1:1: "),
         ("plan.json", lambda data: None, r"plan\.json: expected a readable file, observed: No such file"),
-        ("history.jsonl", lambda data: data[:-10], r"history\.jsonl:2:1: expected an observation"),
+        (
+            "history.jsonl",
+            lambda data: data[:-10],
+            r"history\.jsonl:2:1: expected an observation, observed: .*run the case again",
+        ),
         ("history.jsonl", lambda data: b"\n" + data, r"history\.jsonl:1:1: "),
         ("history.jsonl", lambda data: data + b"3\n", r"history\.jsonl:3:1: "),
         ("history.jsonl", lambda data: data + b'{"kind": "rumour"}\n', r"history\.jsonl:3:1: "),
