@@ -23,7 +23,7 @@ LEFT_OUT = (
         'raise Refused("the tap does not run yet: ask for `configure` first")',
         'return {"from": time.time_ns(), "until": time.time_ns(), "seen": 0, "dropped": 0}',
     ),
-    ("main", "program.start(self._children, trace)", "program.start(self._children, False)"),
+    ("main", "program.start(self._children, trace, waits)", "program.start(self._children, False)"),
 )
 
 
