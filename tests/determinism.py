@@ -44,7 +44,6 @@ class Ran(msgspec.Struct, frozen=True):
 
     scenario: str
     case: str
-    file: str
     outcome: Outcome
     seconds: float
     versions: dict[str, str]
@@ -60,9 +59,9 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 @cache
-def digest(file: str) -> str:
-    """Of a scenario's text as it is now; empty where there is none."""
-    path = Path(file)
+def digest(scenario: str) -> str:
+    """Of its text as it is now; empty where there is none."""
+    path = HERE / f"{scenario}.yaml"
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
@@ -100,12 +99,12 @@ def turn(engine: str, jobs: int) -> list[Ran]:
     if done.returncode == 0:
         shutil.rmtree(EVIDENCE / found[0].run)
     known = {"busy": 1 - idle / total, "day": datetime.now(UTC).date().isoformat()}
-    return [msgspec.structs.replace(ran, text=digest(ran.file), **known) for ran in found]
+    return [msgspec.structs.replace(ran, text=digest(ran.scenario), **known) for ran in found]
 
 
 def counting(runs: Iterable[Ran]) -> list[Ran]:
     """Those of scenarios whose text is still the same."""
-    return [ran for ran in runs if ran.text == digest(ran.file)]
+    return [ran for ran in runs if ran.text == digest(ran.scenario)]
 
 
 def told(runs: Sequence[Ran]) -> str:
@@ -117,8 +116,8 @@ def told(runs: Sequence[Ran]) -> str:
 def section(where: str, runs: Sequence[Ran]) -> str:
     """One engine's table, and what it is about."""
     rows = stability(
-        Report(ran.scenario, ran.file, ran.case, "", "", ran.outcome, seconds=ran.seconds)
-        for ran in sorted(runs, key=lambda ran: ran.file)
+        Report(ran.scenario, "", ran.case, "", "", ran.outcome, seconds=ran.seconds)
+        for ran in sorted(runs, key=lambda ran: ran.scenario)
     )
     turns = _span(row.runs for row in rows)
     flakes = sum(row.flakes for row in rows)

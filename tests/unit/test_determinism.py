@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from lab.checks.base import Outcome
 
 HERE = {"engine": "docker 20", "kernel": "6.1"}
-ONE = Ran("s", "a", "s.yaml", Outcome.PASS, 0.1, HERE, "id", "text", 0.99, "2026-01-01")
+ONE = Ran("s", "a", Outcome.PASS, 0.1, HERE, "id", "text", 0.99, "2026-01-01")
 
 
-def test_runs_of_a_text_that_changed_do_not_count(tmp_path: Path) -> None:
-    file = tmp_path / "s.yaml"
-    file.write_text("now", "utf-8")
-    same = replace(ONE, file=str(file), text=digest(str(file)))
-    gone = replace(ONE, file=str(tmp_path / "gone.yaml"))
+def test_runs_of_a_text_that_changed_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scenarios").mkdir()
+    Path("scenarios/here.yaml").write_text("now", "utf-8")
+    same = replace(ONE, scenario="here", text=digest("here"))
+    gone = replace(ONE, scenario="gone")
     assert counting([same, replace(same, text="before"), gone]) == [same]
 
 
