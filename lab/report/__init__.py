@@ -37,6 +37,17 @@ def clip(text: str, longest: int = LONGEST) -> str:
     return f"{text[:longest]} {left_out}"
 
 
+def clip_pair(left: str | None, right: str | None) -> tuple[str | None, str | None]:
+    """Two texts, of which one may be missing, clipped so that where they differ can be seen."""
+    if left is None or right is None or left == right or max(len(left), len(right)) <= LONGEST:
+        return None if left is None else clip(left), None if right is None else clip(right)
+    pairs = enumerate(zip(left, right, strict=False))
+    alike = next((place for place, (ours, theirs) in pairs if ours != theirs), min(len(left), len(right)))
+    skipped = max(0, alike - LONGEST // 2)
+    lead = counted("({count:,} character alike) ... ", "({count:,} characters alike) ... ", skipped) if skipped else ""
+    return lead + clip(left[skipped:]), lead + clip(right[skipped:])
+
+
 def duration(seconds: float) -> str:
     """A time as a person says it: `0.2 ms`, `24 ms`, `1.02 s`, `6.1 s`, `2 min 5 s`."""
     if seconds < 0:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lab.diff import Comparison, Part, Row, summary
 from lab.i18n import _, counted
+from lab.report import clip_pair
 from lab.report.console import Screen
 from lab.transcript.blocks import times
 
@@ -101,8 +102,8 @@ def _part(screen: Screen, part: Part) -> None:
 def _row(screen: Screen, row: Row, indent: str) -> None:
     """One line where both sides say the same, else a line each; `~`: the other side had no time to say it."""
     marks = {"same": " ", "perhaps": "~"}
-    told = [(marks[row.kind], row.left or row.right)] if row.kind in marks else [("-", row.left), ("+", row.right)]
-    for mark, text in told:
+    left, right = clip_pair(row.left, row.right)
+    for mark, text in [(marks[row.kind], left or right)] if row.kind in marks else [("-", left), ("+", right)]:
         if text is not None:
             plain = text.lstrip(" ")
             deeper = " " * (len(text) - len(plain))

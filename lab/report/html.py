@@ -25,7 +25,7 @@ from lab.i18n import _, counted, language
 from lab.prove.matrix import MEANINGS, Answer, Proof, applied
 from lab.prove.matrix import summary as summary_of_proofs
 from lab.prove.mutations import MUTATIONS
-from lab.report import clean, clip, compare, duration, topology, word
+from lab.report import clean, clip, clip_pair, compare, duration, topology, word
 from lab.report.fields import COLUMNS, cells
 from lab.report.page import CasePage, case_page
 from lab.report.saved import Told
@@ -121,6 +121,7 @@ def _templates() -> Environment:
     )
     environment.globals |= {"shapes": SHAPES, "columns": COLUMNS, "cells": cells, "word": word}
     environment.globals |= {"_": _, "counted": counted, "language": language}
+    environment.globals["clip_pair"] = clip_pair
     environment.filters |= {"clip": clip, "duration": duration, "milliseconds": milliseconds}
     environment.filters["paragraphs"] = _paragraphs
     return environment

@@ -10,6 +10,7 @@ from report_samples import HOSTILE
 from lab.diff import Comparison, compare, compared
 from lab.report.console import make_console
 from lab.report.difference import json_lines, show
+from lab.report.html import difference
 from lab.runs import load_case
 from lab.transcript import Section, Transcript, transcript
 
@@ -123,3 +124,17 @@ def test_json_has_every_row():
     kinds = [row["kind"] for part in line["parts"] for row in part["rows"]]
     assert line["differing"] == sum(kind != "same" for kind in kinds) > 0
     assert {(part["left_step"], part["right_step"]) for part in line["parts"]} >= {(3, 4), (None, 1), (-1, -1)}
+
+
+@pytest.mark.parametrize("before", [0, 600, 5_000_000])
+def test_of_ten_megabytes_what_differs_is_shown(before: int) -> None:
+    sides = [
+        Transcript("t", "c", (Section(0, "client: run it", (f"stdout | {'x' * before}{word}{'y' * 5_000_000}",)),))
+        for word in ("ONE", "OTHER")
+    ]
+    text = shown(compared(*([side] for side in sides)))
+    page = difference(compared(*([side] for side in sides)), "a", "b")
+    for told in (text, page):
+        assert "ONE" in told and "OTHER" in told and told.count("more characters") == 2
+        assert told.count("characters alike") == 2 * bool(before)
+    assert len(text) < 5_000 and len(page) < 60_000
