@@ -30,11 +30,11 @@ def _written_out(char: str) -> str:
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
-    """The text, or its beginning and how many characters are left out."""
+    """The text, or its beginning and how many characters are left out, where that is shorter."""
     if len(text) <= longest:
         return text
     left_out = counted("... ({count:,} more character)", "... ({count:,} more characters)", len(text) - longest)
-    return f"{text[:longest]} {left_out}"
+    return min(text, f"{text[:longest]} {left_out}", key=len)
 
 
 def clip_pair(left: str | None, right: str | None) -> tuple[str | None, str | None]:

@@ -37,6 +37,7 @@ def test_clean_leaves_nothing_that_a_terminal_obeys() -> None:
 def test_clip_says_how_much_is_left_out() -> None:
     assert clip("abc", 3) == "abc"
     assert clip("a" * 1003, 3) == "aaa ... (1,000 more characters)"
+    assert clip("a" * 20, 3) == "a" * 20, "it would be no shorter"
 
 
 def test_faults_name_place_expected_and_observed() -> None:
