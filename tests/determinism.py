@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ import msgspec
 
 from lab.checks.base import Outcome
 from lab.judge import Report
+from lab.library import shipped
 from lab.report.stability import markdown, stability
+from lab.scenario import load
 
 HERE = Path("scenarios")
 TABLE, KEPT, EVIDENCE = HERE / "DETERMINISM.md", Path("runs/determinism.jsonl"), Path("runs/determinism")
@@ -107,26 +110,29 @@ def counting(runs: Iterable[Ran]) -> list[Ran]:
     return [ran for ran in runs if ran.text == digest(ran.scenario)]
 
 
-def told(runs: Sequence[Ran]) -> str:
-    """The document."""
+def told(runs: Sequence[Ran], cases: Sequence[tuple[str, str]]) -> str:
+    """The document; a case of which nothing counts is told by its want."""
     places = sorted({ran.where for ran in runs})
-    return "\n".join([HEAD, *(section(where, [ran for ran in runs if ran.where == where]) for where in places)])
+    return "\n".join([HEAD, *(section(where, [ran for ran in runs if ran.where == where], cases) for where in places)])
 
 
-def section(where: str, runs: Sequence[Ran]) -> str:
+def section(where: str, runs: Sequence[Ran], cases: Sequence[tuple[str, str]]) -> str:
     """One engine's table, and what it is about."""
     rows = stability(
         Report(ran.scenario, "", ran.case, "", "", ran.outcome, seconds=ran.seconds)
         for ran in sorted(runs, key=lambda ran: ran.scenario)
     )
-    turns = _span(row.runs for row in rows)
+    counts = Counter((ran.scenario, ran.case) for ran in runs)
+    missing = [f"{scenario}.{case}" for scenario, case in cases if not counts[scenario, case]]
+    turns = _span(counts[case] for case in cases)
     flakes = sum(row.flakes for row in rows)
-    busy_for = min(ran.busy for ran in runs)
+    least = int(100 * min(ran.busy for ran in runs))
     facts = (
-        f"{_span(ran.day for ran in runs)}: {len(rows)} cases, turns of each: {turns}, flakes: {flakes};"
-        f" the cores were busy for {busy_for:.0%} of the time, or more."
+        f"{_span(ran.day for ran in runs)}: {len(cases)} cases, turns of each: {turns}, flakes: {flakes};"
+        f" the cores were busy for at least {least}% of the time."
     )
-    return f"## {where}\n\n{facts}\n\n{markdown(rows)}"
+    wanting = f"\n\nNot run since their text changed: {', '.join(missing)}." if missing else ""
+    return f"## {where}\n\n{facts}{wanting}\n\n{markdown(rows)}"
 
 
 def _span(values: Iterable[Any]) -> str:
@@ -148,6 +154,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
+    cases = [(scenario.name, case.name) for scenario in map(load, shipped()) for case in scenario.cases]
     runs = counting(read())
     KEPT.parent.mkdir(exist_ok=True)
     with busy(len(os.sched_getaffinity(0))):
@@ -158,7 +165,7 @@ def main() -> int:
             runs += new
             wrong = [f"{ran.scenario}.{ran.case} {ran.outcome}" for ran in new if ran.outcome not in GOOD]
             print(f"{engine}, turn {number} of {options.turns}: {', '.join(wrong) or 'no failure'}", flush=True)
-            TABLE.write_text(told(runs), encoding="utf-8")
+            TABLE.write_text(told(runs, cases), encoding="utf-8")
     return int(any(ran.outcome not in GOOD for ran in runs))
 
 

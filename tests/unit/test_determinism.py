@@ -26,12 +26,15 @@ def test_runs_of_a_text_that_changed_do_not_count(tmp_path: Path, monkeypatch: p
 def test_each_engine_has_a_table_and_each_case_a_row() -> None:
     other = replace(ONE, versions=ONE.versions | {"engine": "namespaces"}, busy=0.5, day="2026-01-03")
     failed = replace(other, outcome=Outcome.FAIL, day="2026-01-02")
-    head, docker, namespaces = told([other, ONE, ONE, failed, other, replace(other, case="b")]).split("\n## ")
+    runs = [other, ONE, ONE, failed, other, replace(other, case="b")]
+    head, docker, namespaces = told(runs, [("s", "a"), ("s", "b")]).split("\n## ")
     assert head.startswith("# How alike")
     assert docker.splitlines() == [
         "docker 20, Linux 6.1",
         "",
-        "2026-01-01: 1 cases, turns of each: 2, flakes: 0; the cores were busy for 99% of the time, or more.",
+        "2026-01-01: 2 cases, turns of each: 0 to 2, flakes: 0; the cores were busy for at least 99% of the time.",
+        "",
+        "Not run since their text changed: s.b.",
         "",
         "| scenario | case | outcomes | p50 | p95 | flakes |",
         "|---|---|---|---:|---:|---:|",
@@ -39,7 +42,7 @@ def test_each_engine_has_a_table_and_each_case_a_row() -> None:
     ]
     _, _, facts, *_, first, second = namespaces.splitlines()
     assert facts.startswith(
-        "2026-01-02 to 2026-01-03: 2 cases, turns of each: 1 to 3, flakes: 1; the cores were busy for 50%"
+        "2026-01-02 to 2026-01-03: 2 cases, turns of each: 1 to 3, flakes: 1; the cores were busy for at least 50%"
     )
     assert first == "| s | a | 2 PASS, 1 FAIL | 100 ms | 100 ms | 1 |"
     assert second == "| s | b | 1 PASS | 100 ms | 100 ms | 0 |"
