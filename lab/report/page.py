@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from lab.checks.base import Outcome
-from lab.history import Output, Sockets, View
+from lab.history import Note, Output, Sockets, View
 from lab.i18n import _
 from lab.judge import Judgement, StepReport
 from lab.report import clip
@@ -57,12 +57,14 @@ class Table(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """A step with all that was seen of it: `row` is its place in the diagram, `tables` the sockets at its end."""
+    """A step with all that was seen of it: `row` is its place in the diagram, `cut` tells what was not kept of its
+    output, `tables` the sockets at its end."""
 
     report: StepReport
     row: str
     checks: tuple[Check, ...]
     streams: tuple[Stream, ...]
+    cut: tuple[str, ...]
     views: tuple[Stream, ...]
     tables: tuple[Table, ...]
 
@@ -145,6 +147,10 @@ class _Steps:
         self._written: dict[int, dict[str, list[bytes]]] = defaultdict(lambda: defaultdict(list))
         for seen in self._history.all(Output):
             self._written[seen.step][seen.stream].append(seen.data)
+        self._cut: dict[int, list[str]] = defaultdict(list)
+        for note in self._history.all(Note):
+            if note.what in ("truncated", "output"):
+                self._cut[note.step].append(note.text)
         self._printed: dict[int, list[View]] = defaultdict(list)
         for view in self._history.all(View):
             self._printed[view.step].append(view)
@@ -160,6 +166,7 @@ class _Steps:
                 row=self._heads.get(report.number, ""),
                 checks=tuple(map(self._check, report.judgements)),
                 streams=tuple(self._streams(report.number)),
+                cut=tuple(dict.fromkeys(self._cut[report.number])),
                 views=tuple(self._views(report.number)),
                 tables=tuple(self._tables(report)),
             )

@@ -134,6 +134,7 @@ def attack() -> list[Observation]:
         Output("client", next(at), 2, "stdout", raw + b"\xff\xfe\xc0"),
         Exit("client", next(at), 2, 1, HOSTILE),
         Note("client", next(at), "problem", 2, HOSTILE),
+        Note("client", next(at), "truncated", 2, HOSTILE),
         Note("", next(at), "kernel", -1, HOSTILE),
     ]
 
@@ -163,7 +164,9 @@ def test_ten_megabytes_of_output_are_told_and_cut() -> None:
         for place in range(100_000)
     ]
     one_line = Output("client", START + 3_000_000_000, 2, "stderr", b"y" * 1_000_000)
-    text = document([made(*pieces, one_line)])
+    cut = Note("client", START + 3_000_000_001, "truncated", 2, "stdout: 9 in all, 1 not kept")
+    text = document([made(*pieces, one_line, cut)])
+    assert '<p class="when">stdout: 9 in all, 1 not kept</p>' in text
     page = check_facts(text)
     words = "".join(page.texts)
     assert "lines (" in words and "bytes) left out" in words and "a line of 1,000,000 bytes" in words
