@@ -22,12 +22,8 @@ import socket
 
 from .hosts import make
 from .kernel import (
-    CLONE_NEWIPC,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWPID,
     CLONE_NEWUSER,
-    CLONE_NEWUTS,
+    OWN,
     PR_SET_DUMPABLE,
     PR_SET_PDEATHSIG,
     Trouble,
@@ -123,8 +119,7 @@ def enter() -> None:
     if os.geteuid() == 0:
         step_down()
     user, group = os.geteuid(), os.getegid()
-    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
-    call("user-namespace", "unshare", flags)
+    call("user-namespace", "unshare", CLONE_NEWUSER | OWN)
     write("/proc/self/setgroups", "deny")
     write("/proc/self/uid_map", f"0 {user} 1")
     write("/proc/self/gid_map", f"0 {group} 1")

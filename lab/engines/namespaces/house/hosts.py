@@ -12,15 +12,11 @@ import sys
 from importlib import import_module
 
 from .kernel import (
-    CLONE_NEWIPC,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWPID,
-    CLONE_NEWUTS,
     MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
+    OWN,
     PR_SET_NO_NEW_PRIVS,
     Trouble,
     call,
@@ -109,7 +105,7 @@ class Host:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.close(gate)
             try:
-                call("host", "unshare", CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWIPC)
+                call("host", "unshare", OWN)
                 child = os.fork()
                 if child:
                     os.write(status, json.dumps({"pid": child}).encode() + b"\n")
