@@ -31,8 +31,8 @@ class Misfit(Struct, frozen=True):
 def fit(noun: type[Noun], value: Any) -> tuple[Noun | None, tuple[Misfit, ...]]:
     """The value as this noun; None and every misfit where it is not one."""
     fitter = _Fitter()
-    made = fitter.fit(_type(noun), value, ())
-    return (None if fitter.misfits else made), tuple(fitter.misfits)
+    found = fitter.fit(_type(noun), value, ())
+    return (None if fitter.misfits else found), tuple(fitter.misfits)
 
 
 def made(noun: type[Noun], value: Any) -> Noun:
@@ -66,13 +66,13 @@ class _Fitter:
             case inspect.StructType():
                 return self._noun(kind, value, path)
             case inspect.DictType():
-                self._at_least_one(kind, value, path)
+                self._size(kind, value, path)
                 return {
                     self._key(kind.key_type, key, (*path, key)): self._item(kind.value_type, item, (*path, key))
                     for key, item in value.items()
                 }
             case inspect.VarTupleType():
-                self._at_least_one(kind, value, path)
+                self._size(kind, value, path)
                 return tuple(self.fit(kind.item_type, item, (*path, index)) for index, item in enumerate(value))
             case inspect.StrType():
                 self._text(kind, value, path)
@@ -143,7 +143,7 @@ class _Fitter:
         self.misfits[before:] = [Misfit(misfit.path, misfit.words, key=True) for misfit in self.misfits[before:]]
         return made
 
-    def _at_least_one(self, kind: Any, value: Any, path: Path_) -> None:
+    def _size(self, kind: Any, value: Any, path: Path_) -> None:
         if kind.min_length and not value:
             self._tell(path, "expected at least one, observed none")
         if kind.max_length and len(value) > kind.max_length:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.model import Step
+from lab.model import MAX_HOSTS, Step, Together
 from lab.shape import fit
 
 
@@ -43,3 +43,10 @@ def test_one_mistake_is_one_sentence_in_yamls_words(step: dict[str, Any], messag
     assert message in words
     assert len(words) < 250
     assert not any(word in words for word in ("Input", " dict", "valid ", "string", "tuple", "None"))
+
+
+def test_no_more_steps_begin_at_once_than_there_may_be_hosts() -> None:
+    steps = [{"host": "a", "call": "s = socket()"}] * (MAX_HOSTS + 1)
+    assert fit(Together, {"together": steps[1:]})[1] == ()
+    (misfit,) = fit(Together, {"together": steps})[1]
+    assert (misfit.path, misfit.words) == (("together",), f"expected at most {MAX_HOSTS}, observed {MAX_HOSTS + 1}")
